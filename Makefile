@@ -1,0 +1,63 @@
+# Every target sets itself up; nothing is installed outside this folder.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.stamp
+SOURCES := allocator nodeagent purelb playground benchmarks tests
+BENCH ?= all
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup lock demo up down fmt lint types imports check unit test bench clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make the virtual environment in .venv
+$(STAMP): requirements/dev.txt pyproject.toml tools/needs.sh
+	@tools/needs.sh $(PYTHON)
+	@echo "setting up .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+lock: $(STAMP) ## Pin the dependencies anew, with hashes, from pyproject.toml
+	@tools/lock.sh $(BIN)/uv
+
+demo: $(STAMP) ## Watch a cluster of three network namespaces do it all
+	@$(BIN)/python -m playground demo
+
+up: $(STAMP) ## Start a playground (then: .venv/bin/python -m playground status)
+	@$(BIN)/python -m playground up
+
+down: $(STAMP) ## Stop the playground
+	@$(BIN)/python -m playground down
+
+fmt: $(STAMP) ## Format the code
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+lint: $(STAMP) ## Check format and style
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+
+types: $(STAMP) ## Check types
+	@$(BIN)/mypy
+
+imports: $(STAMP) ## Check the layers: core, shell, app
+	@$(BIN)/lint-imports
+
+check: lint types imports ## All static gates
+
+unit: $(STAMP) ## Pure tests with branch coverage of the cores
+	@$(PYTEST) tests/unit tests/properties --cov --cov-report=term --cov-fail-under=95
+
+test: check unit ## Everything that must hold, cheap gates first
+	@$(PYTEST) tests --ignore=tests/unit --ignore=tests/properties
+
+bench: $(STAMP) ## Measure (one: make bench BENCH=create); writes benchmarks/results/latest.json
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+clean: ## Remove what the targets made
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

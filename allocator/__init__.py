@@ -1,0 +1,1 @@
+"""Gives addresses to Services of type LoadBalancer: `core` decides, `shell` acts, `app` wires."""

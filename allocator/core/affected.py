@@ -1,0 +1,56 @@
+"""Which Services a change of the configuration concerns. Pure.
+
+Belongs here: who is to be looked at again. Does not: what becomes of them (`decide`). Called by the
+shell when groups or active subnets have changed.
+"""
+
+from collections.abc import Iterable
+
+from allocator.core.ledger import Ledger
+from allocator.core.pool import Pool, PoolSet
+from allocator.core.world import World
+from purelb.api import annotations
+from purelb.api.addresses import FAMILIES
+from purelb.api.identifiers import ServiceKey
+
+
+def affected(old: PoolSet, new: PoolSet, ledger: Ledger) -> tuple[ServiceKey, ...]:
+    """Return all Services that wait, oldest first, then the owners in pools that differ, sorted.
+
+    Owners keep what they have; some may get more, such as an address of a new range.
+    """
+    waiting = ledger.all_waiting()
+    names = old.pools.keys() | new.pools.keys()
+    changed = [
+        pool
+        for name in sorted(names)
+        if old.pools.get(name) != new.pools.get(name)
+        for pool in (old.pools.get(name), new.pools.get(name))
+        if pool is not None
+    ]
+    return _merged(waiting, _owners(changed, ledger))
+
+
+def affected_by_subnets(world: World, ledger: Ledger) -> tuple[ServiceKey, ...]:
+    """Return all Services that wait, oldest first, then those with an address of many ranges."""
+    asking = [
+        key
+        for key, service in world.services.items()
+        if service.annotations.get(annotations.MULTI_POOL) == "true"
+    ]
+    spread = [pool for pool in world.pools.pools.values() if pool.group.multi_pool]
+    return _merged(ledger.all_waiting(), {*asking, *_owners(spread, ledger)})
+
+
+def _owners(pools: Iterable[Pool], ledger: Ledger) -> set[ServiceKey]:
+    return {
+        owner
+        for pool in pools
+        for family in FAMILIES
+        for extent in pool.extents[family]
+        for owner in ledger.owners_in(extent)
+    }
+
+
+def _merged(first: tuple[ServiceKey, ...], rest: set[ServiceKey]) -> tuple[ServiceKey, ...]:
+    return (*first, *sorted(rest.difference(first)))

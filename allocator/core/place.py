@@ -1,0 +1,157 @@
+"""Which address: lowest free, shared, pinned, or one of each range. Pure.
+
+Belongs here: the choice inside pools that are already known to serve the request. Does not: which
+pool (`select`), what is then written (`decide`). Nothing here changes the ledger.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from allocator.core import refusals
+from allocator.core.decisions import Count, Metric
+from allocator.core.holdings import Allocation, Want
+from allocator.core.ledger import Ledger
+from allocator.core.pool import Pool, PoolSet, Range
+from allocator.core.request import AddressRequest
+from allocator.core.select import check
+from purelb.api.addresses import Family, IPAddress, family_of
+from purelb.api.problems import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """Why one address cannot be given, and what would make another try worthwhile."""
+
+    problem: Problem
+    wants: frozenset[Want] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """The addresses chosen, and what is lacking beside them or instead."""
+
+    allocations: tuple[Allocation, ...] = ()
+    lacks: tuple[Lack, ...] = ()
+    counts: tuple[Count, ...] = ()
+
+
+Found: TypeAlias = Allocation | Lack
+
+
+def place(
+    request: AddressRequest, missing: Collection[Family], pool: Pool, ledger: Ledger
+) -> Placement:
+    """Choose one address of a pool for each missing family, in the request's order.
+
+    All or nothing, unless the request takes what it can get. Without any family in the request
+    (API servers that do not fill ipFamilies) it is IPv6, and IPv4 only if that fails.
+    """
+    if not request.families:
+        return _either(request, pool, ledger)
+    found = [
+        find(request, pool, family, ledger) for family in request.families if family in missing
+    ]
+    return _combined(request, found)
+
+
+def place_pinned(
+    request: AddressRequest, missing: Collection[Family], pools: PoolSet, ledger: Ledger
+) -> Placement:
+    """Give the pinned addresses of the missing families: all of them, or none.
+
+    Families that are not pinned are for `place`.
+    """
+    found = [
+        _pinned(request, pin, pools, ledger)
+        for pin in request.pins
+        if not request.families or family_of(pin) in missing
+    ]
+    lacks = tuple(entry for entry in found if isinstance(entry, Lack))
+    allocations = tuple(entry for entry in found if isinstance(entry, Allocation))
+    return Placement(allocations=() if lacks else allocations, lacks=lacks)
+
+
+def find(request: AddressRequest, pool: Pool, family: Family, ledger: Ledger) -> Found:
+    """Choose one address of a family: the one the sharing key is bound to, else the lowest free."""
+    if pool.is_external:
+        return Lack(problem=refusals.external(pool))
+    bound = _bound(request, pool, family, ledger)
+    if bound is not None:
+        return _joined(request, bound, pool, ledger)
+    for candidate in _in_order(request, pool, family, ledger):
+        free = ledger.lowest_free(candidate.addresses)
+        if free is not None:
+            return Allocation(address=free, pool=pool)
+    wants: set[Want] = {candidate.addresses for candidate in pool.ranges[family]}
+    if request.sharing:
+        wants.add(request.sharing)
+    return Lack(problem=refusals.exhausted(pool, family, ledger), wants=frozenset(wants))
+
+
+def _combined(request: AddressRequest, found: Sequence[Found]) -> Placement:
+    lacks = tuple(entry for entry in found if isinstance(entry, Lack))
+    allocations = tuple(entry for entry in found if isinstance(entry, Allocation))
+    if lacks and not request.is_best_effort:
+        return Placement(lacks=lacks)
+    balanced = tuple(
+        Count(metric=Metric.BALANCED, pool=entry.pool.name)
+        for entry in allocations
+        if _is_balanced(request, entry.pool)
+    )
+    return Placement(allocations=allocations, lacks=lacks, counts=balanced)
+
+
+def _either(request: AddressRequest, pool: Pool, ledger: Ledger) -> Placement:
+    found = [find(request, pool, family, ledger) for family in (Family.IPV6, Family.IPV4)]
+    for entry in found:
+        if isinstance(entry, Allocation):
+            return _combined(request, [entry])
+    # Of two refusals the one that speaks of a family the pool has helps more.
+    found.sort(key=lambda entry: isinstance(entry, Lack) and not entry.wants)
+    return _combined(request, found)
+
+
+def _is_balanced(request: AddressRequest, pool: Pool) -> bool:
+    return pool.group.balance and not request.sharing
+
+
+def _in_order(
+    request: AddressRequest, pool: Pool, family: Family, ledger: Ledger
+) -> Sequence[Range]:
+    ranges = pool.ranges[family]
+    if not _is_balanced(request, pool):
+        return ranges
+    return sorted(ranges, key=lambda candidate: ledger.used(candidate.addresses))
+
+
+def _bound(request: AddressRequest, pool: Pool, family: Family, ledger: Ledger) -> IPAddress | None:
+    if not request.sharing:
+        return None
+    for extent in pool.extents[family]:
+        bound = ledger.lowest_bound(request.sharing, extent)
+        if bound is not None:
+            return bound
+    return None
+
+
+def _joined(request: AddressRequest, address: IPAddress, pool: Pool, ledger: Ledger) -> Found:
+    objection = ledger.objection(address, request.key, request.sharing, request.ports)
+    if objection is None:
+        return Allocation(address=address, pool=pool)
+    problem = refusals.in_the_way(objection, request.sharing, pool.name)
+    return Lack(problem=problem, wants=frozenset({address}))
+
+
+def _pinned(request: AddressRequest, pin: IPAddress, pools: PoolSet, ledger: Ledger) -> Found:
+    pool = pools.locate(pin)
+    if pool is None:
+        return Lack(problem=refusals.outside(pin, pools))
+    allowed = check(pools, request.namespace, pool.name)
+    if isinstance(allowed, Problem):
+        return Lack(problem=allowed)
+    bound = _bound(request, pool, family_of(pin), ledger)
+    if bound is not None and bound != pin and ledger.owners(bound) != (request.key,):
+        problem = refusals.bound_elsewhere(request.sharing, bound, pin, pool.name)
+        return Lack(problem=problem, wants=frozenset({bound}))
+    return _joined(request, pin, pool, ledger)

@@ -1,0 +1,88 @@
+"""What a person reads when an address cannot be given. Pure.
+
+Belongs here: the texts. Each names the pool or address, who holds it, and what to do; parts of them
+are matched by users' tools. Does not: when they apply (`place`, `multi`, `decide`).
+"""
+
+from allocator.core.holdings import Objection
+from allocator.core.ledger import Ledger
+from allocator.core.pool import Pool, PoolSet
+from purelb.api.addresses import Family, IPAddress
+from purelb.api.identifiers import PoolName, SharingKey
+from purelb.api.problems import Problem, Reason
+
+
+def exhausted(pool: Pool, family: Family, ledger: Ledger) -> Problem:
+    """No address of a family is left; the text has sizes and one of the holders."""
+    ranges = pool.ranges[family]
+    start = f'pool "{pool.name}" exhausted: no available addresses'
+    if not ranges:
+        return Problem(
+            reason=Reason.EXHAUSTED,
+            detail=f"{start}: it has no {family} range, its size is 0 and 0 are free; add one to"
+            f" {'v4pools' if family is Family.IPV4 else 'v6pools'}, or change spec.ipFamilies",
+            pool=pool.name,
+        )
+    texts = ", ".join(found.text for found in ranges)
+    first = ledger.lowest_used(ranges[0].addresses)
+    holder = f" ({first} is held by {ledger.owners(first)[0]})" if first else ""
+    return Problem(
+        reason=Reason.EXHAUSTED,
+        detail=f"{start}: all {pool.size(family)} {family} addresses of {texts} are in use and 0"
+        f" are free{holder}; add a range, delete a Service that holds one, or name another"
+        " ServiceGroup in annotation purelb.io/service-group",
+        pool=pool.name,
+    )
+
+
+def in_the_way(objection: Objection, sharing: SharingKey, pool: PoolName | None) -> Problem:
+    """Another Service holds the address, and the two may not share it."""
+    address, holder, port = objection.address, objection.holder, objection.port
+    if port is not None:
+        return Problem(
+            reason=Reason.PORT_CONFLICT,
+            detail=f"port {port.protocol}/{port.number} on {address} is already in use by Service"
+            f' {holder}, which shares the address under sharing key "{sharing}"; change the port,'
+            " or use another key in annotation purelb.io/allow-shared-ip",
+            pool=pool,
+        )
+    ours = f'sharing key "{sharing}" is not that of' if sharing else "no sharing key is common with"
+    return Problem(
+        reason=Reason.SHARING_KEY_CONFLICT,
+        detail=f"{address} is already in use by Service {holder}, and {ours} all who hold it;"
+        " release it there, choose another address, or give all of them the same value of"
+        " annotation purelb.io/allow-shared-ip",
+        pool=pool,
+    )
+
+
+def bound_elsewhere(
+    sharing: SharingKey, bound: IPAddress, pin: IPAddress, pool: PoolName
+) -> Problem:
+    """The sharing key already stands for another address of the pool."""
+    return Problem(
+        reason=Reason.SHARING_KEY_CONFLICT,
+        detail=f'sharing key "{sharing}" is bound to {bound} in pool "{pool}", so {pin} cannot be'
+        f" given under it; ask for {bound}, or use another key",
+        pool=pool,
+    )
+
+
+def outside(pin: IPAddress, pools: PoolSet) -> Problem:
+    """A pinned address is in no pool."""
+    known = ", ".join(sorted(pools.pools)) or "none"
+    return Problem(
+        reason=Reason.OTHER,
+        detail=f'"{pin}" does not belong to any group; choose an address inside a range of a local'
+        f" or remote ServiceGroup ({known}), or add a range that has it",
+    )
+
+
+def external(pool: Pool) -> Problem:
+    """The pool's addresses come from a provider, and this version asks none."""
+    return Problem(
+        reason=Reason.OTHER,
+        detail=f'pool "{pool.name}" gets its addresses from the external provider'
+        f' "{pool.group.provider}", which this version does not ask; name a local or remote'
+        " ServiceGroup in annotation purelb.io/service-group",
+    )

@@ -1,0 +1,161 @@
+"""Decisions and pools → the bodies of API writes, conditions and metric labels. Pure.
+
+Belongs here: JSON values and labels. Does not: sending, counting, rate limits (the shell), texts of
+Events (`notices`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from allocator.core.decisions import Change, Count, Decision, Ignore, Keep
+from allocator.core.ledger import Ledger
+from allocator.core.pool import Pool, PoolSet
+from purelb.api.addresses import Family, IPAddress
+from purelb.api.groups import GroupKey
+
+JSON: TypeAlias = Mapping[str, Any]
+
+INT64_MAX = 2**63 - 1
+NO_GROUP = "<none>"
+OTHER_GROUPS = "<other>"
+MOST_UNKNOWN = 20  # texts that are no group's name and still get a label of their own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writes:
+    """Merge patches (RFC 7386) for one Service, None where nothing is to be written.
+
+    `spec` goes first, to the Service itself; then `status`, to its `status` subresource, which
+    persists the annotations together with the addresses. Both name the version that was decided on:
+    after the first the second needs the version of its reply.
+    """
+
+    spec: JSON | None
+    status: JSON | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """The `Ready` condition of a ServiceGroup, without its transition time."""
+
+    is_ready: bool
+    reason: str
+    message: str
+    generation: int
+
+
+def writes_of(decision: Decision) -> Writes:
+    """Return what a decision wants written."""
+    if isinstance(decision, Keep | Ignore) or decision.change is None:
+        return Writes(spec=None, status=None)
+    change = decision.change
+    return Writes(spec=_spec(change), status=_status(change))
+
+
+def ingress_body(addresses: Sequence[IPAddress]) -> list[JSON]:
+    """Return status.loadBalancer.ingress; servers before Kubernetes 1.29 drop `ipMode`."""
+    return [{"ip": str(address), "ipMode": "VIP"} for address in addresses]
+
+
+def group_status(pool: Pool, ledger: Ledger) -> JSON:
+    """Return `status` of an accepted ServiceGroup, without conditions.
+
+    Counts are of distinct addresses with any owner, clamped to int64. `availableIPv4` and
+    `availableIPv6` are absent where the capacity is not known, as with external pools. A rejected
+    group gets no status but its condition, and none at all on a CRD whose schema lacks
+    `status.conditions`: server-side apply refuses an undeclared field together with all others.
+    """
+    ranges = [entry.text for found in pool.ranges.values() for entry in found]
+    status: dict[str, object] = {
+        "announce": pool.type.value.capitalize(),
+        "ipam": pool.group.provider if pool.is_external else "Cluster",
+        "addresses": ranges,
+    }
+    for family in Family:
+        used = sum(ledger.used(extent) for extent in pool.extents[family])
+        status[f"allocated{family}"] = min(used, INT64_MAX)
+        if not pool.is_external:
+            status[f"available{family}"] = min(pool.size(family) - used, INT64_MAX)
+    if pool.group.namespaces:
+        status["boundNamespaces"] = list(pool.group.namespaces)
+    return status
+
+
+def group_condition(pools: PoolSet, group: GroupKey) -> Condition | None:
+    """Return what a ServiceGroup's `Ready` condition says; None for an unknown group."""
+    problem = pools.problems.get(group)
+    if problem is not None:
+        return Condition(
+            is_ready=False,
+            reason=problem.fault.value,
+            message=problem.detail,
+            generation=problem.group.generation,
+        )
+    for pool in pools.pools.values():
+        if pool.group.key == group:
+            message = "; ".join(pool.warnings) or "the group serves Services"
+            return Condition(
+                is_ready=True, reason="Parsed", message=message, generation=pool.group.generation
+            )
+    return None
+
+
+def condition_body(condition: Condition, since: str) -> JSON:
+    """Return a condition as metav1.Condition; `since` is an RFC 3339 text of its last change."""
+    return {
+        "type": "Ready",
+        "status": "True" if condition.is_ready else "False",
+        "reason": condition.reason,
+        "message": condition.message,
+        "observedGeneration": condition.generation,
+        "lastTransitionTime": since,
+    }
+
+
+class Labels:
+    """The values of the `pool` label: users write them, so their number has a bound.
+
+    One writer: whoever counts.
+    """
+
+    def __init__(self) -> None:
+        self._unknown: set[str] = set()
+
+    def pool_of(self, count: Count, pools: PoolSet) -> str:
+        """Return the label of one increment.
+
+        Names of existing groups stay as they are, accepted or not; of other texts the first few.
+        """
+        text = count.pool
+        if text is None:
+            return NO_GROUP
+        if text in pools.pools or text in self._unknown:
+            return text
+        if any(name == text for _, name in pools.problems):
+            return text
+        if len(self._unknown) == MOST_UNKNOWN:
+            return OTHER_GROUPS
+        self._unknown.add(text)
+        return text
+
+
+def _spec(change: Change) -> JSON | None:
+    if not change.resets_policy:
+        return None
+    return {
+        "metadata": {"resourceVersion": change.version},
+        "spec": {"externalTrafficPolicy": "Cluster"},
+    }
+
+
+def _status(change: Change) -> JSON | None:
+    if change.ingress is None and not change.annotations:
+        return None
+    metadata: dict[str, object] = {"resourceVersion": change.version}
+    if change.annotations:
+        metadata["annotations"] = dict(change.annotations)
+    body: dict[str, object] = {"metadata": metadata}
+    if change.ingress is not None:
+        body["status"] = {"loadBalancer": {"ingress": ingress_body(change.ingress)}}
+    return body

@@ -1,0 +1,23 @@
+"""All that a decision may look at, besides the ledger. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from allocator.core.pool import PoolSet
+from purelb.api.addresses import IPNetwork
+from purelb.api.identifiers import ServiceKey
+from purelb.api.views import ServiceView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The cluster as the caches have it.
+
+    `active_subnets` are the networks that node agents with a live Lease announce; only multi-pool
+    Services depend on them.
+    """
+
+    services: Mapping[ServiceKey, ServiceView]
+    pools: PoolSet
+    is_default_announcer: bool = False
+    active_subnets: frozenset[IPNetwork] = frozenset()

@@ -1,0 +1,1 @@
+"""The allocator's I/O: watches, writes, Events, metrics; no policy."""

@@ -1,0 +1,143 @@
+"""Writes ServiceGroup status by server-side apply: coalesced, and only what differs.
+
+Allocation never waits for it. What was written last is remembered by uid, because names are used
+again within milliseconds.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from allocator.core.ledger import Ledger
+from allocator.core.report import JSON, Condition, condition_body, group_condition, group_status
+from allocator.shell.metrics import AllocatorMetrics
+from allocator.shell.world import WorldStore
+from purelb.api.identifiers import PoolName
+from purelb.api.resources import ServiceGroup
+from purelb.core.backoff import Backoff
+from purelb.runtime.clock import wall_clock
+from purelb.runtime.errors import ConflictError, ForbiddenError, PurelbError
+from purelb.runtime.kube import Kube, PatchType
+
+logger = logging.getLogger(__name__)
+
+MANAGER = "purelb-allocator"
+PAUSE_SECONDS = 1.0  # between two rounds of writes under a burst
+BACKOFF = Backoff(first=1.0, longest=60.0)
+
+
+class GroupStatusWriter:
+    """Brings the status of every ServiceGroup up to date whenever it is woken."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        store: WorldStore,
+        ledger: Ledger,
+        metrics: AllocatorMetrics,
+    ) -> None:
+        self._kube, self._store, self._ledger, self._metrics = kube, store, ledger, metrics
+        self._wake = asyncio.Event()
+        self._written: dict[str, Mapping[str, Any]] = {}  # by uid
+        self._has_conditions = True  # PureLB's own CRD does not declare them
+
+    def wake(self) -> None:
+        """Say that counts or groups may have changed."""
+        self._wake.set()
+
+    async def run(self) -> NoReturn:
+        """Work until cancelled; the first change after a pause is written at once."""
+        failures = 0
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            is_complete = await self._round()
+            failures = 0 if is_complete else failures + 1
+            if not is_complete:
+                self._wake.set()
+            await asyncio.sleep(max(PAUSE_SECONDS, BACKOFF.delay(failures)))
+
+    async def _round(self) -> bool:
+        """Write what differs; tells whether everything is written."""
+        groups = self._store.groups
+        self._written = {uid: status for uid, status in self._written.items() if uid in groups}
+        is_complete = True
+        for uid, group in list(groups.items()):
+            written = self._written.get(uid, group.status or {})
+            status = self._status(group, written)
+            if status != written:
+                is_complete &= await self._write(uid, group, status)
+        return is_complete
+
+    def _status(self, group: ServiceGroup, written: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what the status should be; `written` is what it is."""
+        key = (group.metadata.namespace, group.metadata.name)
+        pools = self._store.pools
+        pool = pools.pools.get(PoolName(group.metadata.name))
+        # A rejected group's status stays blank but for what the schema requires, and the reason.
+        status: dict[str, Any] = {"allocatedIPv4": 0, "allocatedIPv6": 0}
+        if pool is not None and pool.group.key == key:
+            status = dict(group_status(pool, self._ledger))
+        condition = group_condition(pools, key)
+        if condition is not None and self._has_conditions:
+            status["conditions"] = [_merged(condition, written)]
+        return status
+
+    async def _write(self, uid: str, group: ServiceGroup, status: Mapping[str, Any]) -> bool:
+        try:
+            await self._apply(group, status)
+        except PurelbError as error:
+            self._metrics.status_writes.labels(_outcome(error)).inc()
+            name = f"{group.metadata.namespace}/{group.metadata.name}"
+            facts = {"group": name, "error": str(error)}
+            logger.warning("cannot write the status of a ServiceGroup", extra=facts)
+            return False
+        self._metrics.status_writes.labels("success").inc()
+        self._written[uid] = status
+        return True
+
+    async def _apply(self, group: ServiceGroup, status: Mapping[str, Any]) -> None:
+        try:
+            await self._send(group, status)
+        except PurelbError as error:
+            if not self._has_conditions or "conditions" not in str(error):
+                raise
+            # Apply refuses a status with an undeclared field as a whole.
+            self._has_conditions = False
+            logger.info("the ServiceGroup CRD has no conditions; upgrade it to see them")
+            await self._send(group, status)
+
+    async def _send(self, group: ServiceGroup, status: Mapping[str, Any]) -> None:
+        meta = group.metadata
+        shown = dict(status)
+        if not self._has_conditions:
+            shown.pop("conditions", None)
+        path = f"/apis/purelb.io/v2/namespaces/{meta.namespace}/servicegroups/{meta.name}/status"
+        body = {
+            "apiVersion": "purelb.io/v2",
+            "kind": "ServiceGroup",
+            "metadata": {"name": meta.name, "namespace": meta.namespace},
+            "status": shown,
+        }
+        params = {"fieldManager": MANAGER, "force": "true"}
+        await self._kube.patch(path, body, patch_type=PatchType.APPLY, params=params)
+
+
+def _merged(condition: Condition, written: Mapping[str, Any]) -> JSON:
+    """Return the condition's body; its transition time moves only when its status does."""
+    fresh = condition_body(condition, wall_clock()[:19] + "Z")
+    for old in written.get("conditions", ()):
+        if old.get("type") == fresh["type"] and old.get("status") == fresh["status"]:
+            return {**fresh, "lastTransitionTime": old["lastTransitionTime"]}
+    return fresh
+
+
+def _outcome(error: PurelbError) -> str:
+    match error:
+        case ConflictError():
+            return "conflict"
+        case ForbiddenError():
+            return "forbidden"
+        case _:
+            return "other"

@@ -1,0 +1,166 @@
+"""The allocator's loop: dirty Services → decide and commit → write.
+
+Deciding and committing is one synchronous stretch per Service, so no two Services ever look at the
+same free address. Writers work side by side; a Service is never in two of them.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+from allocator.core.decide import decide
+from allocator.core.decisions import Decision
+from allocator.core.ledger import Ledger
+from allocator.core.report import Writes, writes_of
+from allocator.shell.reporter import Reporter
+from allocator.shell.world import WorldStore
+from allocator.shell.writer import ServiceWriter
+from purelb.api.identifiers import ServiceKey
+from purelb.core.backoff import Backoff
+from purelb.core.dirtyset import DirtySet
+from purelb.runtime.clock import Clock
+from purelb.runtime.errors import ConflictError, NotFoundError, PermanentError, TransientError
+
+logger = logging.getLogger(__name__)
+
+WRITERS = 32
+STRETCH_SECONDS = 0.01  # of deciding, before others have their turn
+COMPARE_SECONDS = 600.0  # between two looks at everything, whatever the events said
+BACKOFF = Backoff(first=0.02, longest=30.0)
+REFUSED_SECONDS = 60.0  # after a definite refusal by the API server
+
+
+class Worker:
+    """Owns the ledger: nobody else commits."""
+
+    def __init__(
+        self,
+        store: WorldStore,
+        ledger: Ledger,
+        writer: ServiceWriter,
+        reporter: Reporter,
+        on_commit: Callable[[], None],
+    ) -> None:
+        self.turned_at = time.monotonic()  # when the loop last went round, for liveness
+        self.is_adopted = False
+        self._store, self._ledger, self._writer, self._reporter = store, ledger, writer, reporter
+        self._on_commit = on_commit
+        self._dirty: DirtySet[ServiceKey] = DirtySet()
+        self._wake = asyncio.Event()
+        self._jobs: asyncio.Queue[tuple[Decision, Writes]] = asyncio.Queue()
+        self._failures: dict[ServiceKey, int] = {}
+        self._clock: Clock = reporter.clock
+
+    @property
+    def backlog(self) -> int:
+        """How many Services wait for a decision or its write."""
+        return len(self._dirty)
+
+    def mark(self, keys: Iterable[ServiceKey], delay: float = 0.0) -> None:
+        """Ask for a look at Services, in this order."""
+        if not self.is_adopted:
+            return  # everything is looked at after adoption anyway
+        due = self._clock.now() + delay
+        for key in keys:
+            self._dirty.mark(key, due)
+        self._wake.set()
+
+    def adopt(self) -> None:
+        """Enter every address that any Service shows, before one is handed out; then look at all.
+
+        Call it once, when the caches are complete.
+        """
+        by_age = sorted(self._store.services.values(), key=lambda view: (view.created, view.key))
+        for service in by_age:
+            self._ledger.adopt(service)
+        self.is_adopted = True
+        self.mark(service.key for service in by_age)
+        logger.info("adopted", extra={"services": len(by_age)})
+
+    async def run(self) -> NoReturn:
+        """Work until cancelled."""
+        compare_at = self._clock.now() + COMPARE_SECONDS
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(WRITERS):
+                tasks.create_task(self._write_jobs())
+            while True:
+                self._wake.clear()
+                await self._decide_due()
+                if self._clock.now() >= compare_at:
+                    compare_at = self._clock.now() + COMPARE_SECONDS
+                    self.mark(self._store.services)
+                due = self._dirty.next_due()
+                await self._clock.wait(self._wake, min(compare_at, due or compare_at))
+
+    async def _decide_due(self) -> None:
+        stretch_ends = time.monotonic() + STRETCH_SECONDS
+        while (key := self._dirty.take(self._clock.now())) is not None:
+            self._decide(key)
+            if time.monotonic() >= stretch_ends:
+                await asyncio.sleep(0)
+                stretch_ends = time.monotonic() + STRETCH_SECONDS
+        self.turned_at = time.monotonic()
+
+    def _decide(self, key: ServiceKey) -> None:
+        try:
+            decision = decide(self._store.snapshot(), self._ledger, key)
+            woken = self._ledger.commit(decision)
+        except Exception:  # a bug in one Service's case must not stop the others
+            logger.exception("cannot decide", extra={"service": key})
+            self._reporter.metrics.update_errors.inc()
+            self._dirty.done(key)
+            self.mark([key], REFUSED_SECONDS)
+            return
+        if decision.before != decision.after:
+            self._on_commit()
+        self._reporter.decided(decision)
+        self.mark(woken)
+        writes = writes_of(decision)
+        if writes.spec is None and writes.status is None:
+            self._finish(key)
+        else:
+            self._jobs.put_nowait((decision, writes))
+
+    async def _write_jobs(self) -> NoReturn:
+        while True:
+            decision, writes = await self._jobs.get()
+            await self._write(decision, writes)
+
+    async def _write(self, decision: Decision, writes: Writes) -> None:
+        key = decision.key
+        try:
+            await self._reporter.warn_first(decision)
+            await self._writer.write(key, writes)
+        except ConflictError:
+            self._retry(key)  # decided on an old version; the newer one is on its way to us
+        except TransientError as error:
+            # The write may have happened: what was decided stays, and the next look will tell.
+            logger.info("write failed", extra={"service": key, "error": str(error)})
+            self._retry(key, error.retry_after)
+        except NotFoundError:
+            self.mark(self._ledger.revert(decision))
+            self._finish(key)
+        except PermanentError as error:
+            logger.error("write refused", extra={"service": key, "error": str(error)})
+            self.mark(self._ledger.revert(decision))
+            self._finish(key)
+            self.mark([key], REFUSED_SECONDS)
+        except Exception:
+            logger.exception("cannot write", extra={"service": key})
+            self._retry(key, REFUSED_SECONDS)
+        else:
+            self._reporter.written(decision)
+            self._finish(key)
+
+    def _finish(self, key: ServiceKey) -> None:
+        self._failures.pop(key, None)
+        self._dirty.done(key)
+        self._wake.set()
+
+    def _retry(self, key: ServiceKey, least: float | None = None) -> None:
+        self._reporter.metrics.update_errors.inc()
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        self._dirty.done(key)
+        self.mark([key], max(BACKOFF.delay(count), least or 0.0))

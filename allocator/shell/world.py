@@ -1,0 +1,64 @@
+"""What the allocator knows of the cluster, ready for the core.
+
+Written by the informers' callbacks and the mirrors, on the loop; read by the worker.
+"""
+
+from collections.abc import Iterable
+
+from allocator.core.decide import World
+from allocator.core.pools import PoolSet, build_pools, view_group
+from purelb.api.addresses import IPNetwork
+from purelb.api.identifiers import NodeName, ServiceKey
+from purelb.api.resources import ServiceGroup
+from purelb.api.views import LeaseView, ServiceView
+
+
+class WorldStore:
+    """The live caches behind `World`."""
+
+    def __init__(self, install_namespace: str, *, is_default_announcer: bool) -> None:
+        self.services: dict[ServiceKey, ServiceView] = {}
+        self.groups: dict[str, ServiceGroup] = {}  # by uid
+        self.pools: PoolSet = build_pools((), install_namespace or None)
+        self._install_namespace = install_namespace
+        self._is_default_announcer = is_default_announcer
+        self._leases: dict[NodeName, LeaseView] = {}
+
+    def set_service(self, old: ServiceView | None, new: ServiceView | None) -> ServiceKey:
+        """Take in one change of a Service; returns whose it was."""
+        if new is not None:
+            self.services[new.key] = new
+            return new.key
+        if old is None:
+            raise ValueError("a change without an object")
+        self.services.pop(old.key, None)
+        return old.key
+
+    def set_lease(self, old: LeaseView | None, new: LeaseView | None) -> bool:
+        """Take in one change of a node's Lease; tells whether the active subnets changed."""
+        before = self._active_subnets()
+        if new is not None:
+            self._leases[new.node] = new
+        elif old is not None:
+            self._leases.pop(old.node, None)
+        return before != self._active_subnets()
+
+    def set_groups(self, groups: Iterable[ServiceGroup]) -> PoolSet:
+        """Take in all ServiceGroups and return the pools that were in force before."""
+        before = self.pools
+        self.groups = {group.metadata.uid: group for group in groups}
+        views = [view_group(group) for group in self.groups.values()]
+        self.pools = build_pools(views, self._install_namespace or None)
+        return before
+
+    def snapshot(self) -> World:
+        """Return the world as it is until the next await."""
+        return World(
+            services=self.services,
+            pools=self.pools,
+            is_default_announcer=self._is_default_announcer,
+            active_subnets=self._active_subnets(),
+        )
+
+    def _active_subnets(self) -> frozenset[IPNetwork]:
+        return frozenset(net for lease in self._leases.values() for net in lease.subnets)

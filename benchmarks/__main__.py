@@ -1,0 +1,199 @@
+"""`make bench`: every measurement in its own fresh world, figures as tables and as JSON."""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.figures import Figure, save, show, summarize
+from playground.addresswatch import AddressWatch
+from playground.api import Api
+from playground.cluster import Cluster
+from playground.processes import ProcessSpec
+
+MANIFEST = Path(__file__).parent / "manifests.yaml"
+CREATES, BURST, DRIFTS, POWER_OFFS = 100, 1000, 200, 6
+LEASE_SECONDS = 10.0
+SOON = 60.0
+TICKS = 100  # of /proc/PID/stat per second: USER_HZ, the same on all of Linux
+
+Figures = dict[str, Figure]
+Bench = Callable[[Cluster, Console], Awaitable[Figures]]
+
+
+async def probe(cluster: Cluster, what: str, count: int) -> dict[str, list[float]]:
+    """Measure one thing inside the world."""
+    config = str(cluster.kubeconfig("probe"))
+    argv = (sys.executable, "-m", "benchmarks.probe", what, "--count", str(count))
+    nodes = ",".join(cluster.nodes)
+    done = await cluster.run(
+        "control", "env", f"KUBECONFIG={config}", *argv, "--nodes", nodes, seconds=600
+    )
+    samples: dict[str, list[float]] = json.loads(done.stdout)
+    return samples
+
+
+async def start_daemons(cluster: Cluster) -> None:
+    """Start allocator and agents, and wait until every node is in the election."""
+    await cluster.api.apply_file(MANIFEST)
+    await cluster.start_daemons(lease_seconds=LEASE_SECONDS)
+    leases: set[str] = set()
+    path = "/apis/coordination.k8s.io/v1/namespaces/purelb-system/leases"
+    async with asyncio.timeout(SOON):
+        async for _, lease in cluster.api.watch(path):
+            leases.add(lease["metadata"]["name"])
+            if len(leases) >= len(cluster.nodes):
+                return
+
+
+async def create(cluster: Cluster, console: Console) -> Figures:
+    """Measure create → address → NIC and delete → withdrawn, after the floor of the same server."""
+    for role, machine in (("allocator", "control"), ("agent", cluster.nodes[0])):
+        name = f"floor-{role}"
+        environment = {"KUBECONFIG": str(cluster.kubeconfig(name))}
+        argv = (sys.executable, "-m", "benchmarks.floor", role)
+        await cluster.start(
+            ProcessSpec(name=name, machine=machine, argv=argv, environment=environment)
+        )
+        await _until_said(cluster, name, "watching")
+    console.print("  the floor: two trivial clients")
+    floor = await probe(cluster, "create", CREATES)
+    for role in ("allocator", "agent"):
+        await cluster.kill(f"floor-{role}")
+    console.print("  allocator and agents")
+    await start_daemons(cluster)
+    ours = await probe(cluster, "create", CREATES)
+    figures: Figures = {f"floor_{name}": summarize(values) for name, values in floor.items()}
+    figures |= {name: summarize(values) for name, values in ours.items()}
+    figures["create_to_vip_ratio_to_floor"] = _ratio(ours, floor, "create_to_vip_ms")
+    return figures
+
+
+async def burst(cluster: Cluster, console: Console) -> Figures:
+    """Measure a burst of Services, after the raw PATCH rate of the same server."""
+    console.print(f"  raw PATCH of {BURST} Services")
+    raw = (await probe(cluster, "patch", BURST))["raw_patch_per_s"][0]
+    await start_daemons(cluster)
+    console.print(f"  burst of {BURST} Services")
+    ours = await probe(cluster, "burst", BURST)
+    rate = ours["burst_services_per_s"][0]
+    figures: Figures = {
+        "raw_patch_per_s": round(raw, 1),
+        "burst_services_per_s": round(rate, 1),
+        "burst_create_per_s": round(ours["burst_create_per_s"][0], 1),
+        "burst_ratio_to_raw_patch": round(rate / raw, 3),
+    }
+    return figures | await footprint(cluster)
+
+
+async def drift(cluster: Cluster, console: Console) -> Figures:
+    """Measure removed → back, as the node's kernel tells it."""
+    await start_daemons(cluster)
+    console.print(f"  {DRIFTS} removals")
+    return {k: summarize(v) for k, v in (await probe(cluster, "drift", DRIFTS)).items()}
+
+
+async def failover(cluster: Cluster, console: Console) -> Figures:
+    """Measure power-off → the address is on another node."""
+    await start_daemons(cluster)
+    samples = []
+    async with AddressWatch(cluster) as watch:
+        body = {"apiVersion": "v1", "kind": "Service"}
+        spec = {"type": "LoadBalancer", "ports": [{"port": 80}], "ipFamilies": ["IPv4"]}
+        metadata = {"name": "moving", "namespace": "default"}
+        await cluster.api.create({**body, "metadata": metadata, "spec": spec})
+        path = "/api/v1/namespaces/default/services"
+        async with asyncio.timeout(SOON):
+            async for _, found in cluster.api.watch(path, fieldSelector="metadata.name=moving"):
+                if ingress := found.get("status", {}).get("loadBalancer", {}).get("ingress"):
+                    address = ingress[0]["ip"]
+                    break
+        for number in range(POWER_OFFS):
+            await watch.wait(lambda: len(watch.nodes_with(address)) == 1, SOON)
+            (node,) = watch.nodes_with(address)
+            begun = time.time()
+            await cluster.power_off(node)
+            watch.forget(node)
+            await watch.wait(lambda: len(watch.nodes_with(address)) == 1, SOON)
+            samples.append(max(watch.holders[address].values()) - begun)
+            console.print(f"  {number + 1} of {POWER_OFFS}: {samples[-1]:.2f} s")
+            await cluster.power_on(node)
+            await watch.watch(node)
+            await asyncio.sleep(2 * LEASE_SECONDS / 3)  # let it join, and the address settle
+    return {"power_off_failover_s": summarize(samples)}
+
+
+async def footprint(cluster: Cluster) -> Figures:
+    """Return memory and CPU of each daemon so far, and what was asked of the API server."""
+    rss: dict[str, float] = {}
+    cpu: dict[str, float] = {}
+    for process in await cluster.processes():
+        if not process.name.startswith(("allocator", "nodeagent")):
+            continue
+        folder = cluster.paths.root / "proc" / str(process.pid)
+        status = (folder / "status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        rss[process.name] = round(int(line.split()[1]) / 1024, 1)
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        cpu[process.name] = (int(fields[11]) + int(fields[12])) / TICKS
+    return {"rss_mb": rss, "cpu_s": cpu, "api_requests": await _requests(cluster)}
+
+
+async def _requests(cluster: Cluster) -> dict[str, float]:
+    """Return how often each verb was used on each resource by our daemons."""
+    async with Api(cluster.paths.faults) as control:
+        entries = (await control.get("/requests"))["requests"]
+    counts: dict[str, float] = {}
+    for entry in entries:
+        if entry["client"].startswith(("allocator", "nodeagent")):
+            key = f"{entry['verb']} {entry['resource']}"
+            counts[key] = counts.get(key, 0) + entry["count"]
+    return counts
+
+
+async def _until_said(cluster: Cluster, process: str, word: str) -> None:
+    async with asyncio.timeout(SOON):
+        while word not in cluster.log(process):  # noqa: ASYNC110  # a file has no event
+            await asyncio.sleep(0.05)
+
+
+def _ratio(ours: dict[str, list[float]], floor: dict[str, list[float]], name: str) -> float:
+    return round(summarize(ours[name])["p50"] / summarize(floor[name])["p50"], 2)
+
+
+BENCHES: dict[str, Bench] = {
+    "create": create,
+    "burst": burst,
+    "drift": drift,
+    "failover": failover,
+}
+
+
+async def run(names: list[str]) -> None:
+    """Run benchmarks one after another."""
+    console = Console(highlight=False)
+    for name in names:
+        console.print(f"{name}: {(BENCHES[name].__doc__ or '').splitlines()[0]}")
+        begun = time.monotonic()
+        async with Cluster(nodes=3) as cluster:
+            figures = await BENCHES[name](cluster, console)
+        show(figures, console)
+        save(figures)
+        console.print(f"  took {time.monotonic() - begun:.0f} s")
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("what", choices=["all", *BENCHES])
+    what = parser.parse_args().what
+    asyncio.run(run(list(BENCHES) if what == "all" else [what]))
+
+
+if __name__ == "__main__":
+    main()

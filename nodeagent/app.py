@@ -1,0 +1,182 @@
+"""Composition root of the node agent: builds every object once, owns every long-lived task."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack
+
+from nodeagent import settings as config
+from nodeagent.settings import Settings
+from nodeagent.shell.announcer import Announcer
+from nodeagent.shell.kernel import Kernel
+from nodeagent.shell.leases import LeaseKeeper
+from nodeagent.shell.metrics import AgentMetrics, Snapshot
+from nodeagent.shell.reconcile import Loop, Parts
+from nodeagent.shell.reporter import Reporter
+from nodeagent.shell.slots import SlotWriter
+from nodeagent.shell.world import WorldStore
+from purelb import VERSION
+from purelb.api.views import LEASE_PREFIX
+from purelb.runtime import logs
+from purelb.runtime.clock import BootClock
+from purelb.runtime.credentials import Access, find_access
+from purelb.runtime.errors import SettingsError
+from purelb.runtime.events import EventPoster
+from purelb.runtime.health import Health, serving
+from purelb.runtime.kopf_host import KopfHost
+from purelb.runtime.kube import Kube
+from purelb.runtime.leases import LeaseStore
+from purelb.runtime.metrics import new_registry
+
+logger = logging.getLogger(__name__)
+
+STUCK_SECONDS = 60.0  # without a pass; there is one at least every five seconds
+CLEAR_SECONDS = 2.0  # for clearing slots at a stop, before the Lease goes all the same
+
+
+class Agent:
+    """All parts of one agent process. Nothing runs before `run`."""
+
+    def __init__(self, settings: Settings, access: Access, clients: "Clients") -> None:
+        clock = BootClock()
+        self.settings, self.clock = settings, clock
+        self.registry = new_registry()
+        self.kernel = Kernel(clock, lambda: self.loop.wake())
+        self.world = WorldStore(
+            clients.kube, clock, settings.node, settings.namespace, self._world_changed
+        )
+        self.loop = Loop(settings, self.world, self.kernel, clock)
+        store = LeaseStore(clients.lease, settings.namespace, LEASE_PREFIX + settings.node)
+        self.keeper = LeaseKeeper(store, clock, settings.lease_seconds, self.loop.wake)
+        self.announcer = Announcer(clock, self.loop.may_send)
+        metrics = AgentMetrics(
+            self.registry, self._snapshot, self.keeper.counts, self.announcer.counts
+        )
+        self.poster = EventPoster(clients.events, "purelb-lbnodeagent", settings.node, clock)
+        self.reporter = Reporter(settings.node, self.world, metrics, self.poster)
+        self.slots = SlotWriter(clients.kube, clock, self.reporter.written)
+        self.loop.connect(
+            Parts(
+                keeper=self.keeper,
+                announcer=self.announcer,
+                slots=self.slots,
+                reporter=self.reporter,
+                metrics=metrics,
+            )
+        )
+        mirrors = (self.world.agents, self.world.nodes)
+        self.kopf = KopfHost("lbnodeagent", clients.kube, access, mirrors)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until asked to stop, then leave in order."""
+        async with self.kernel, asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(work, name=name)
+                for name, work in (
+                    ("services", self.world.service_watch.run()),
+                    ("leases", self.world.lease_watch.run()),
+                    ("kopf", self.kopf.run()),
+                    ("events", self.poster.run()),
+                    ("kernel", self.kernel.run()),
+                    ("loop", self.loop.run()),
+                    ("announcer", self.announcer.run()),
+                    ("slots", self.slots.run()),
+                )
+            ]
+            renewing = tasks.create_task(self.keeper.run(), name="lease")
+            logger.info("serving", extra={"version": VERSION, "node": self.settings.node})
+            await stop.wait()
+            await self._leave(renewing)
+            for task in running:
+                task.cancel()
+        self.announcer.close()
+
+    async def _leave(self, renewing: "asyncio.Task[None]") -> None:
+        """Withdraw every address, say so in the slots, and only then give up the Lease."""
+        logger.info("stopping", extra={"action": "markUnhealthy"})
+        self.keeper.drain()
+        while self.loop.told.held:
+            await self.loop.wait_pass()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLEAR_SECONDS):
+                await self.slots.wait_idle()
+        renewing.cancel()  # a renewal in flight must not undo the release
+        await asyncio.wait([renewing])
+        await self.keeper.release(self.settings.instance)
+
+    def health(self) -> Health:
+        """Return what the health port asks."""
+        return Health(registry=self.registry, is_alive=self._is_alive, is_ready=self._is_ready)
+
+    def _world_changed(self) -> None:
+        self.reporter.config_changed()
+        self.loop.wake()
+
+    def _snapshot(self) -> Snapshot:
+        config, electorate = self.world.config, self.loop.electorate
+        return Snapshot(
+            node=self.settings.node,
+            told=self.loop.told,
+            state=config.state if config is not None else None,
+            is_leased=self.keeper.lease.is_leased(self.clock.now()),
+            members=len(electorate.members) if electorate is not None else 0,
+            subnets=electorate.subnet_count if electorate is not None else 0,
+            local_subnets=self.loop.desired.selection.subnets,
+        )
+
+    def _is_alive(self) -> str | None:
+        silent = time.monotonic() - self.loop.turned_at
+        return f"no pass for {silent:.0f} s" if silent > STUCK_SECONDS else None
+
+    def _is_ready(self) -> str | None:
+        if not self.world.is_complete:
+            return "the cluster is not known completely yet"
+        if not self.keeper.lease.is_leased(self.clock.now()):
+            return "this node has no valid Lease"
+        return None
+
+
+class Clients:
+    """Connections to the API server: Leases and Events never wait behind other requests."""
+
+    def __init__(self, kube: Kube, lease: Kube, events: Kube) -> None:
+        self.kube, self.lease, self.events = kube, lease, events
+
+
+async def serve(settings: Settings) -> None:
+    """Run one agent until SIGTERM, SIGINT or SIGQUIT."""
+    access = find_access(settings.kubeconfig, os.environ)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        loop.add_signal_handler(number, stop.set)
+    name = "purelb-lbnodeagent"
+    # A renewal that is not answered by then is tried again while the Lease still holds.
+    deadline = settings.lease_seconds / 4
+    async with AsyncExitStack() as stack:
+        clients = Clients(
+            kube=await stack.enter_async_context(Kube(access, name)),
+            lease=await stack.enter_async_context(
+                Kube(access, name, connections=2, seconds=deadline)
+            ),
+            events=await stack.enter_async_context(Kube(access, name, connections=1)),
+        )
+        agent = Agent(settings, access, clients)
+        await stack.enter_async_context(serving(agent.health(), settings.host, settings.port))
+        await agent.run(stop)
+
+
+def main() -> int:
+    """Read the settings and serve; returns the exit status."""
+    try:
+        settings = config.load(sys.argv[1:], os.environ)
+        logs.set_up(settings.log_level)
+        asyncio.run(serve(settings))
+    except SettingsError as error:
+        print(f"nodeagent: {error}", file=sys.stderr)
+        return 1
+    return 0

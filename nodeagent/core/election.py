@@ -1,0 +1,143 @@
+"""Which node announces an address: the same answer on every node with the same view.
+
+The winner is the candidate with the smallest SHA-256 of `<node>#<address>`. The formula is a
+contract with PureLB's agents in the same cluster and with the plugin. Nobody tells it which node is
+asking. Belongs here: candidates and winners. Does not: who is alive (`purelb.core.lease`), whether
+the winner may already add the address (`fence`). Called by `desired`.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from purelb.api.addresses import IPAddress, IPNetwork
+from purelb.api.identifiers import NodeName
+from purelb.api.views import LeaseView
+
+NOBODY: frozenset[NodeName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A node with a live Lease, and the networks in which it can announce.
+
+    `is_announcing` is False for one that only shows its networks: not configured, or draining.
+    """
+
+    node: NodeName
+    subnets: tuple[IPNetwork, ...] = ()
+    is_announcing: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The elected node; `fell_back` if none of the preferred ones was a candidate."""
+
+    node: NodeName
+    fell_back: bool = False
+
+
+class Electorate:
+    """The members of one moment, indexed by network; remembers the winners it has computed.
+
+    Build one when the members change. `live` are all members, candidates or not.
+    """
+
+    def __init__(self, members: Iterable[Member] = ()) -> None:
+        """Index the members; their order does not matter."""
+        self.members = tuple(sorted(members, key=lambda member: member.node))
+        self.live = frozenset(member.node for member in self.members)
+        self._networks = _by_network(self.members)
+        self._candidates: dict[tuple[IPNetwork, ...], tuple[NodeName, ...]] = {}
+        self._plain: dict[IPAddress, NodeName | None] = {}
+
+    @property
+    def subnet_count(self) -> int:
+        """How many distinct networks the members show."""
+        return len({network for member in self.members for network in member.subnets})
+
+    def candidates(self, address: IPAddress) -> tuple[NodeName, ...]:
+        """Return the announcing members with a network that contains the address, sorted."""
+        number, version = int(address), address.version
+        found = tuple(
+            network
+            for network, first, last in self._networks
+            if network.version == version and first <= number <= last
+        )
+        if found not in self._candidates:
+            nodes = {
+                member.node
+                for member in self.members
+                if member.is_announcing and not set(found).isdisjoint(member.subnets)
+            }
+            self._candidates[found] = tuple(sorted(nodes))
+        return self._candidates[found]
+
+    def winner(
+        self,
+        address: IPAddress,
+        preferred: frozenset[NodeName] = NOBODY,
+        incumbent: NodeName | None = None,
+    ) -> Winner | None:
+        """Return who announces the address, or None if nobody can.
+
+        Preferred nodes win over others if one of them is a candidate. An `incumbent` that is a
+        candidate of that round stays, whatever the formula says.
+        """
+        if not preferred and incumbent is None:
+            return self._winner_by_formula(address)
+        candidates = self.candidates(address)
+        chosen = tuple(node for node in candidates if node in preferred) or candidates
+        if not chosen:
+            return None
+        fell_back = bool(preferred) and chosen is candidates and chosen[0] not in preferred
+        node = incumbent if incumbent in chosen else _smallest(address, chosen)
+        return Winner(node, fell_back=fell_back) if node is not None else None
+
+    def _winner_by_formula(self, address: IPAddress) -> Winner | None:
+        if address not in self._plain:
+            candidates = self.candidates(address)
+            self._plain[address] = _smallest(address, candidates) if candidates else None
+        node = self._plain[address]
+        return None if node is None else Winner(node)
+
+
+def elect(
+    address: IPAddress,
+    members: Collection[Member],
+    preferred: frozenset[NodeName] = NOBODY,
+    incumbent: NodeName | None = None,
+) -> NodeName | None:
+    """Return the winner among these members, or None if nobody is a candidate."""
+    winner = Electorate(members).winner(address, preferred, incumbent)
+    return None if winner is None else winner.node
+
+
+def members_of(leases: Iterable[LeaseView], own: Member | None) -> tuple[Member, ...]:
+    """Return the members behind the live Leases, with the own node as it knows itself.
+
+    `own` is None while the own Lease protects nothing. It replaces what the Lease says: a node
+    whose Lease somebody deletes stays a member for itself and makes it again.
+    """
+    others = (
+        Member(node=lease.node, subnets=lease.subnets, is_announcing=lease.is_announcing)
+        for lease in leases
+        if own is None or lease.node != own.node
+    )
+    return (*others, own) if own is not None else tuple(others)
+
+
+def digest(node: NodeName, address: IPAddress) -> bytes:
+    """Return a candidate's weight for an address; the smallest wins."""
+    return hashlib.sha256(f"{node}#{address}".encode()).digest()
+
+
+def _smallest(address: IPAddress, candidates: tuple[NodeName, ...]) -> NodeName:
+    text = f"#{address}"  # formatting an address costs more than hashing it
+    return min(candidates, key=lambda node: hashlib.sha256((node + text).encode()).digest())
+
+
+def _by_network(members: Iterable[Member]) -> tuple[tuple[IPNetwork, int, int], ...]:
+    networks = {n for member in members if member.is_announcing for n in member.subnets}
+    ordered = sorted(networks, key=lambda n: (n.version, int(n.network_address), n.prefixlen))
+    return tuple((n, int(n.network_address), int(n.broadcast_address)) for n in ordered)

@@ -1,0 +1,43 @@
+"""What a pass knows before it decides anything.
+
+Belongs here: the value. Does not: where its parts come from (`nodeagent.shell`).
+"""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+
+from nodeagent.core.config import NodeConfig, Unconfigured
+from nodeagent.core.election import Electorate
+from nodeagent.core.gate import Record
+from nodeagent.core.links import Observed
+from nodeagent.core.verdicts import Memory
+from purelb.api.addresses import IPAddress
+from purelb.api.identifiers import Instant, NodeName, ServiceKey
+from purelb.api.views import NodeView, ServiceView
+from purelb.core.lease import Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that `desire` may look at. None means not known (yet), and nothing follows from it.
+
+    `node` is the own Node. `expired` are nodes whose Lease was judged expired, `renewed` tells when
+    each was last seen renewed. `endpoints` are the
+    nodes with endpoints of Services with affinity; an absent key is one not seen yet. `unrest` is
+    the gate's record. `installed` are the addresses put in place and not withdrawn since,
+    whether they are still there or not. `memory` is that of the last `DesiredState`.
+    """
+
+    me: NodeName
+    lease: Lease
+    services: Mapping[ServiceKey, ServiceView] | None = None
+    config: NodeConfig | Unconfigured | None = None
+    node: NodeView | None = None
+    electorate: Electorate | None = None
+    expired: frozenset[NodeName] = frozenset()
+    renewed: Mapping[NodeName, Instant] | None = None
+    endpoints: Mapping[ServiceKey, frozenset[NodeName]] = field(default_factory=dict)
+    observed: Observed | None = None
+    unrest: Record = field(default_factory=dict)
+    installed: Container[IPAddress] = frozenset()
+    memory: Memory = field(default_factory=Memory)

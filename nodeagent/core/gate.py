@@ -1,0 +1,144 @@
+"""When an address may be put on a link without harm to the node, and whether it stands right. Pure.
+
+Network managers take the node's own address away and put it back. A VIP that is added in between
+comes before the node's own address in the kernel's list, and tools that take the first one adopt
+it. So the gate waits until the node's own address is back and the link is quiet.
+
+Belongs here: the record of unrest on a link, the gate, the order watch. Does not: operations
+(`plan`). Called by `desired`, `plan` and, to keep the record, by the shell.
+"""
+
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from nodeagent.core.links import Home, Nic, Observed, Placed, placed
+from purelb.api.addresses import Family, IPAddress
+from purelb.api.identifiers import Instant
+from purelb.api.links import IFA_F_PERMANENT, LinkAddress, network_of
+
+QUIET: Final = 0.1  # seconds without a change of own addresses
+LONGEST: Final = 5.0  # seconds after which a link that never gets quiet is used all the same
+ALONE: Final = 0.003  # seconds to see whether the loss of one of ours comes alone
+LONG_AGO: Final = float("-inf")
+HOST_PREFIX: Final = 32  # all of our IPv4 addresses on NICs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unrest:
+    """What happened to a link's addresses: own ones changed from `began` until `changed`.
+
+    `lost` is when somebody last removed one of ours.
+    """
+
+    began: Instant = LONG_AGO
+    changed: Instant = LONG_AGO
+    lost: Instant = LONG_AGO
+
+
+CALM = Unrest()
+Record: TypeAlias = Mapping[int, Unrest]  # by link index
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Addresses may be added now."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Look again at this instant."""
+
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Nothing may be added until something changes; `reason` is for people."""
+
+    reason: str
+
+
+Gate: TypeAlias = Clear | WaitUntil | Blocked
+CLEAR = Clear()
+
+
+def note_change(record: Record, index: int, now: Instant) -> Record:
+    """Return the record after a change of a link's own addresses, carrier or existence."""
+    known = record.get(index, CALM)
+    began = known.began if now < known.changed + QUIET else now
+    return {**record, index: replace(known, began=began, changed=now)}
+
+
+def note_loss(record: Record, index: int, now: Instant) -> Record:
+    """Return the record after somebody else removed an address of ours from a link."""
+    return {**record, index: replace(record.get(index, CALM), lost=now)}
+
+
+def compare(record: Record, before: Observed, after: Observed) -> Record:
+    """Return the record after two successive observations: what no event told us still counts."""
+    old, new = _own_by_link(before), _own_by_link(after)
+    for index in old.keys() | new.keys():
+        if old.get(index) != new.get(index):
+            record = note_change(record, index, after.read_at)
+    return record
+
+
+def is_news(observed: Observed, entry: LinkAddress) -> bool:
+    """Tell whether an address that the kernel reports is more than a refresh of lifetimes."""
+    return _flags(observed).get(placed(entry)) != entry.flags | IFA_F_PERMANENT
+
+
+def gate(home: Home, record: Record, now: Instant) -> Gate:
+    """Tell when an address may be added on the link of its home."""
+    if not home.is_steady:
+        name = home.nic.link.name
+        return Blocked(f"the own address in {home.network} on {name} or the carrier is missing")
+    unrest = record.get(home.nic.link.index, CALM)
+    quiet_at = min(unrest.changed + QUIET, unrest.began + LONGEST)
+    at = max(quiet_at, unrest.lost + ALONE)
+    return WaitUntil(at) if now < at else CLEAR
+
+
+def misplaced(
+    nic: Nic, entries: Iterable[LinkAddress], ours: Container[IPAddress]
+) -> frozenset[IPAddress]:
+    """Return our IPv4 addresses that stand before the node's own in the kernel's list.
+
+    `entries` are the link's addresses in that order. One stands right behind the first own address
+    and behind the first own one of its network. IPv6 has no such order: the kernel puts the newest
+    first (measured, Linux 6.18), and a preferred lifetime of 0 keeps ours from being chosen.
+    """
+    own = [entry for entry in nic.own if entry.family is Family.IPV4]
+    if not own:
+        return frozenset()
+    addresses = {entry.address for entry in own}
+    ahead = {network_of(entry.address, entry.prefix) for entry in own}
+    wrong: set[IPAddress] = set()
+    is_first = True
+    for entry in entries:
+        if entry.address in addresses:
+            ahead.discard(network_of(entry.address, entry.prefix))
+            is_first = False
+            continue
+        is_ours = entry.prefix == HOST_PREFIX and entry.address in ours
+        if is_ours and (is_first or any(entry.address in network for network in ahead)):
+            wrong.add(entry.address)
+    return frozenset(wrong)
+
+
+@lru_cache(maxsize=1)
+def _flags(observed: Observed) -> dict[Placed, int]:
+    """Index the flags once per observation: a burst of events asks for each of its addresses."""
+    return {placed(entry): entry.flags | IFA_F_PERMANENT for entry in observed.addresses}
+
+
+def _own_by_link(observed: Observed) -> dict[int, tuple[object, ...]]:
+    found: dict[int, list[object]] = {
+        link.index: [link.is_up and link.has_carrier] for link in observed.links
+    }
+    for entry in observed.addresses:
+        if entry.index in found and not observed.is_ours(entry):
+            found[entry.index].append((entry.address, entry.prefix))
+    return {index: tuple(facts) for index, facts in found.items()}

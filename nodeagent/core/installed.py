@@ -1,0 +1,103 @@
+"""What this process knows about its addresses beyond what the kernel tells.
+
+The kernel does not say which addresses were announced, and kernels before 5.18 do not say which
+are ours. Belongs here: how that knowledge follows from operations and observations. Does not: the
+operations (`plan`). Called by the shell before and after each pass.
+"""
+
+from collections.abc import Collection, Container, Iterable
+from dataclasses import dataclass
+
+from nodeagent.core.links import Announced, Observed, Placed, placed
+from nodeagent.core.plan import (
+    AddAddress,
+    Announce,
+    Op,
+    RefreshAddress,
+    RemoveAddress,
+    ReorderAddress,
+)
+from purelb.api.addresses import IPAddress
+from purelb.api.identifiers import LinkName
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One operation that was tried; `error` says why it failed, empty if it did not."""
+
+    op: Op
+    error: str = ""
+
+
+def adopt(
+    observed: Observed,
+    links: Container[LinkName],
+    vips: Container[IPAddress],
+    own: Container[IPAddress],
+) -> frozenset[Placed]:
+    """Return the unmarked entries that a predecessor left: to be taken over once, at start.
+
+    Those are addresses of our Services on selected links or the dummy that are not the node's own.
+    Later nothing is adopted: what somebody else adds is somebody else's.
+    """
+    indices = {link.index for link in observed.links if link.name in links}
+    return frozenset(
+        placed(entry)
+        for entry in observed.addresses
+        if entry.index in indices and entry.address in vips and entry.address not in own
+    )
+
+
+def record_after(observed: Observed, outcomes: Iterable[Outcome]) -> frozenset[Placed]:
+    """Return the record after a pass: what is gone is forgotten, lest a stranger's be taken for it.
+
+    Where the kernel keeps our mark, only what was adopted and is still unmarked stays in it.
+    """
+    record = observed.record
+    if record:
+        record &= {placed(entry) for entry in observed.addresses}
+    for outcome in outcomes:
+        if outcome.error:
+            continue
+        match outcome.op:
+            case RemoveAddress(index=index, address=address, prefix=prefix):
+                record -= {Placed(index, address, prefix)}
+            case (
+                AddAddress(entry=entry) | RefreshAddress(entry=entry) | ReorderAddress(entry=entry)
+            ):
+                added = {Placed(entry.index, entry.address, entry.prefix)}
+                record = record - added if observed.has_marks else record | added
+            case _:
+                pass
+    return record
+
+
+def announced_after(
+    observed: Observed, outcomes: Iterable[Outcome], restless: Collection[int] = ()
+) -> frozenset[Announced]:
+    """Return the announcements that stand after a pass.
+
+    One falls when its address or its link's carrier is gone, when the address is put there anew, or
+    when the link is `restless`: it went down or changed since the last observation.
+    """
+    works = {link.index: link.mac for link in observed.links if link.is_up and link.has_carrier}
+    present = {(entry.index, entry.address) for entry in observed.addresses}
+    fallen = set()
+    begun = set()
+    for outcome in outcomes:
+        match outcome.op:
+            case RemoveAddress(index=index, address=address, is_copy=False):
+                fallen.add((index, address))
+            case Announce(link=link, address=address) if not outcome.error:
+                begun.add(Announced(link.index, address, link.mac))
+            case _:
+                pass
+    stands = (
+        known
+        for known in observed.announced
+        if works.get(known.index) == known.mac
+        and known.index not in restless
+        and (known.index, known.address) in present
+        and (known.index, known.address) not in fallen
+    )
+    return frozenset(stands) | begun

@@ -1,0 +1,214 @@
+"""What this node does about one address: the questions, in their order.
+
+Does a selected link reach it (`links`)? May this node hold anything (`fence`)? Who wins
+(`election`)? Has the last holder let go (`fence`)? May it be added now (`gate`)? Each is asked only
+if those before let the address pass.
+
+Does not belong here: the answers, and what is common to all addresses (`desired`, the caller).
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from nodeagent.core.config import Lifetimes
+from nodeagent.core.election import Electorate
+from nodeagent.core.facts import Facts
+from nodeagent.core.fence import Hold, Neighbors, Withdraw, take_at
+from nodeagent.core.gate import Gate, WaitUntil, gate
+from nodeagent.core.links import Ambiguous, Home, Selection
+from nodeagent.core.verdicts import Away, Here, Reason, Tenure, Verdict, Wait
+from nodeagent.core.vips import Vip
+from purelb.api.addresses import IPAddress
+from purelb.api.annotations import Slot
+from purelb.api.identifiers import Instant, NodeName
+from purelb.api.links import (
+    FOREVER,
+    IFA_F_DADFAILED,
+    IFA_F_NODAD,
+    IFA_F_NOPREFIXROUTE,
+    LinkAddress,
+)
+from purelb.core.lease import LeaseState
+
+ENDPOINTS_WAIT: Final = 1.0  # seconds for EndpointSlices to arrive before affinity is given up
+DAD_RETRY: Final = 3.0  # seconds before an IPv6 address that was a duplicate is tried again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What is the same for all addresses of one pass.
+
+    `lifetimes` are the user's limits. `present` are the host addresses by link and address, `own`
+    the addresses by which Kubernetes knows this node. A lifetime must be able to grow by `gain`
+    seconds before it is refreshed.
+    """
+
+    facts: Facts
+    is_configured: bool
+    lifetimes: Lifetimes
+    selection: Selection
+    electorate: Electorate
+    right: Hold | Withdraw
+    neighbors: Neighbors
+    present: Mapping[tuple[int, IPAddress], LinkAddress]
+    own: Collection[IPAddress]
+    gain: int
+    now: Instant
+    gates: dict[tuple[int, bool], Gate] = field(default_factory=dict)  # those asked for already
+
+    @property
+    def until(self) -> Instant:
+        """When the right to hold ends; in the past without one."""
+        return self.right.until if isinstance(self.right, Hold) else -math.inf
+
+    def gate_of(self, home: Home) -> Gate:
+        """Return the gate of a home; it is the same for all addresses of a link."""
+        key = (home.nic.link.index, home.is_steady)
+        if key not in self.gates:
+            self.gates[key] = gate(home, self.facts.unrest, self.now)
+        return self.gates[key]
+
+    def entry(self, home: Home, address: IPAddress) -> LinkAddress | None:
+        """Return the address as it stands on the link of its home, or None."""
+        return self.present.get((home.nic.link.index, address))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, what to remember, and when time alone may change it (perhaps in the past)."""
+
+    verdict: Verdict
+    tenure: Tenure
+    changes: tuple[Instant, ...] = ()
+    fell_back: bool = False
+
+
+def judge(context: Context, vip: Vip) -> Judgement:
+    """Decide about one address."""
+    slot = vip.slot()
+    before = context.facts.memory.tenures.get(vip.address)
+    if before is None:
+        before = Tenure(seen_at=context.now, slot=slot)
+    home = _home(context, vip.address)
+    if isinstance(home, Away):
+        return Judgement(home, _lost(before, slot))
+    preferred = _preferred(context, vip, home, before)
+    if isinstance(preferred, Wait):
+        return Judgement(preferred, _lost(before, slot), (preferred.at,))
+    winner = context.electorate.winner(vip.address, preferred)
+    if winner is None:
+        away = Away(address=vip.address, reason=Reason.NO_ELIGIBLE_NODES)
+        return Judgement(away, _lost(before, slot))
+    if winner.node != context.facts.me:
+        away = Away(address=vip.address, reason=Reason.LOST_ELECTION, winner=winner.node)
+        return Judgement(away, _lost(before, slot), (), winner.fell_back)
+    won = _won(before, slot, context.facts.me, context.now)
+    if (wait := _handover(context, vip, won)) is not None:
+        return Judgement(wait, won, (wait.at,), winner.fell_back)
+    tenure = _after_dad(won, context.entry(home, vip.address), context.now)
+    here = _here(context, vip, home, tenure)
+    return Judgement(here, tenure, _changes(here, context), winner.fell_back)
+
+
+def _home(context: Context, address: IPAddress) -> Home | Away:
+    """Return where the address belongs, or why it cannot be on this node at all."""
+    if not context.is_configured:
+        return Away(address=address, reason=Reason.NO_CONFIG)
+    home = context.selection.home_of(address)
+    if not isinstance(home, Home):
+        detail = _ambiguity(home, address) if isinstance(home, Ambiguous) else ""
+        return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
+    if address in context.own and (name := context.selection.holder_of(address)) is not None:
+        detail = f"{address} is this node's own address on {name}"
+        return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
+    if isinstance(context.right, Withdraw):
+        leaving = context.facts.lease.state in (LeaseState.DRAINING, LeaseState.RELEASED)
+        reason = Reason.WITHDRAW_ALL if leaving else Reason.NO_ELIGIBLE_NODES
+        return Away(address=address, reason=reason, detail=context.right.reason)
+    return home
+
+
+def _ambiguity(found: Ambiguous, address: IPAddress) -> str:
+    links = ", ".join(found.links)
+    return f"default routes of one metric lead over {links}, and each has the network of {address}"
+
+
+def _preferred(
+    context: Context, vip: Vip, home: Home, tenure: Tenure
+) -> frozenset[NodeName] | Wait:
+    preferred = vip.preferred(context.facts.endpoints)
+    if preferred is not None:
+        return preferred
+    if context.entry(home, vip.address) is not None:
+        return frozenset({context.facts.me})  # in place from before: judged when they are known
+    if context.now >= (at := tenure.seen_at + ENDPOINTS_WAIT):
+        return frozenset()
+    return Wait(address=vip.address, at=at, reason="its endpoints are not known yet")
+
+
+def _lost(before: Tenure, slot: Slot | None) -> Tenure:
+    if before.won_at is None and before.slot == slot:
+        return before
+    return replace(before, won_at=None, slot=slot)
+
+
+def _won(before: Tenure, slot: Slot | None, me: NodeName, now: Instant) -> Tenure:
+    """Return the winner's tenure; it begins anew, and so yields, when another takes the slot."""
+    is_taken = slot is not None and slot.node != me and slot != before.slot
+    if before.won_at is None or is_taken:
+        return replace(before, won_at=now, slot=slot)
+    return before if before.slot == slot else replace(before, slot=slot)
+
+
+def _handover(context: Context, vip: Vip, tenure: Tenure) -> Wait | None:
+    slot, won_at = tenure.slot, tenure.won_at
+    if slot is None or won_at is None:
+        return None
+    at = take_at(slot, context.facts.me, context.neighbors, won_at)
+    if context.now >= at:
+        return None
+    return Wait(address=vip.address, at=at, reason=f"{slot.node} may still have it")
+
+
+def _after_dad(tenure: Tenure, entry: LinkAddress | None, now: Instant) -> Tenure:
+    if entry is None or not entry.flags & IFA_F_DADFAILED or now < tenure.retry_at:
+        return tenure
+    return replace(tenure, retry_at=now + DAD_RETRY)
+
+
+def _here(context: Context, vip: Vip, home: Home, tenure: Tenure) -> Here:
+    limits, address = context.lifetimes, vip.address
+    entry = context.entry(home, address)
+    retries = context.now < tenure.retry_at
+    return Here(
+        address=address,
+        link=home.nic.link,
+        prefix=address.max_prefixlen,
+        flags=IFA_F_NOPREFIXROUTE | (IFA_F_NODAD if vip.skips_dad else 0),
+        until=context.until,
+        valid_limit=limits.valid,
+        # Deprecated from the start, so that the node never chooses it as a source.
+        preferred_limit=limits.preferred if address.version == 4 else 0,
+        gain=max(1, min(context.gain, limits.valid // 2)),
+        gate=WaitUntil(tenure.retry_at) if retries else context.gate_of(home),
+        is_standing=entry is not None and not entry.flags & IFA_F_DADFAILED,
+        is_repair=entry is None and address in context.facts.installed,
+    )
+
+
+def _changes(here: Here, context: Context) -> tuple[Instant, ...]:
+    """Return when the gate opens, and when a lifetime that the user limits has shrunk by the gain.
+
+    One that the right limits grows with the next renewal, which wakes by itself.
+    """
+    now, entry = context.now, context.present.get((here.link.index, here.address))
+    if entry is None and isinstance(here.gate, WaitUntil):
+        return (here.gate.at,)
+    if here.valid_limit == FOREVER or here.valid_seconds(now) < here.valid_limit:
+        return ()
+    if entry is None or context.facts.observed is None:
+        return (now + here.gain,)
+    at = context.facts.observed.read_at + entry.valid_seconds - here.valid_limit + here.gain
+    return (at if at > now else now + here.gain,)  # due now: the next time is after a refresh

@@ -1,0 +1,163 @@
+"""Frames that tell neighbors where an address is, and when to send them. Pure: bytes and times.
+
+Belongs here: gratuitous ARP, unsolicited neighbor advertisement, probes, the schedule of bursts and
+refreshes. Does not: sockets (`purelb.runtime.packets`), whether an address is ours (`desired`).
+Called by the shell after each pass.
+"""
+
+import hashlib
+import heapq
+import itertools
+import math
+import struct
+from collections.abc import Container
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from nodeagent.core.config import Garp
+from purelb.api.addresses import IPAddress
+from purelb.api.identifiers import Instant
+
+BROADCAST: Final = b"\xff" * 6
+NO_MAC: Final = b"\0" * 6
+ALL_NODES: Final = IPv6Address("ff02::1")
+ALL_NODES_MAC: Final = b"\x33\x33\x00\x00\x00\x01"  # 33:33 and the low 32 bits (RFC 2464, 7)
+ETHERTYPE_ARP: Final = b"\x08\x06"
+ETHERTYPE_IPV6: Final = b"\x86\xdd"
+ICMPV6: Final = 58  # next header
+NEIGHBOR_ADVERTISEMENT: Final = 136
+OVERRIDE: Final = 0x20000000  # neither Router nor Solicited (RFC 4861, 4.4)
+
+
+class Arp(IntEnum):
+    """ARP operations."""
+
+    REQUEST = 1
+    REPLY = 2
+
+
+def frames(address: IPAddress, mac: bytes, source: IPAddress | None = None) -> tuple[bytes, ...]:
+    """Return the frames of one transmission: an ARP request and a reply, or one advertisement.
+
+    Some hosts learn from only one of the two ARP forms. `source` is an IPv6 address of the link,
+    normally its link-local one; None sends from the address itself.
+    """
+    if isinstance(address, IPv4Address):
+        return tuple(arp_frame(mac, address, operation) for operation in Arp)
+    return (na_frame(mac, address, source if isinstance(source, IPv6Address) else address),)
+
+
+def arp_frame(mac: bytes, address: IPv4Address, operation: Arp) -> bytes:
+    """Build a broadcast frame that says `address` is at `mac`: sender = target (RFC 5227, 3)."""
+    return _arp(mac, operation, sender=address, target=address, target_mac=BROADCAST)
+
+
+def arp_probe(mac: bytes, address: IPv4Address) -> bytes:
+    """Build the question whether anybody has the address; it teaches nobody (RFC 5227, 2.1.1)."""
+    nobody = IPv4Address(0)
+    return _arp(mac, Arp.REQUEST, sender=nobody, target=address, target_mac=NO_MAC)
+
+
+def na_frame(mac: bytes, address: IPv6Address, source: IPv6Address) -> bytes:
+    """Build an unsolicited advertisement to all nodes, hop limit 255 (RFC 4861, 4.4 and 7.2.6)."""
+    option = b"\x02\x01" + mac  # target link-layer address, one unit of 8 bytes
+    message = struct.pack("!BBHI", NEIGHBOR_ADVERTISEMENT, 0, 0, OVERRIDE) + address.packed + option
+    pseudo = source.packed + ALL_NODES.packed + struct.pack("!II", len(message), ICMPV6)
+    message = message[:2] + struct.pack("!H", checksum(pseudo + message)) + message[4:]
+    header = struct.pack("!IHBB", 6 << 28, len(message), ICMPV6, 255)
+    packet = header + source.packed + ALL_NODES.packed + message
+    return ALL_NODES_MAC + mac + ETHERTYPE_IPV6 + packet
+
+
+def checksum(data: bytes) -> int:
+    """Return the Internet checksum (RFC 1071)."""
+    padded = data + b"\0" * (len(data) % 2)
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    while total >> 16:
+        total = (total >> 16) + (total & 0xFFFF)
+    return ~total & 0xFFFF
+
+
+def _arp(
+    mac: bytes, operation: Arp, *, sender: IPv4Address, target: IPv4Address, target_mac: bytes
+) -> bytes:
+    header = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation)  # Ethernet, IPv4, their lengths
+    body = header + mac + sender.packed + target_mac + target.packed
+    return BROADCAST + mac + ETHERTYPE_ARP + body
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    at: Instant
+    left: int  # rounds of the burst after this one
+    garp: Garp
+
+
+class Schedule:
+    """When each announced address is due: a burst first, then a refresh now and then.
+
+    Refreshes are spread over their period by the address alone, so that thousands of addresses
+    never fall due together, whenever they were added. Every operation is O(log n).
+    """
+
+    def __init__(self) -> None:
+        self._turns: dict[IPAddress, _Turn] = {}
+        # Entries that disagree with `_turns` are stale and skipped.
+        self._heap: list[tuple[Instant, int, IPAddress]] = []
+        self._order = itertools.count()
+
+    def __len__(self) -> int:
+        """Return how many addresses are announced."""
+        return len(self._turns)
+
+    def start(self, address: IPAddress, now: Instant, garp: Garp) -> None:
+        """Begin a burst; one under way begins anew."""
+        self._set(address, _Turn(now + garp.initial_delay, garp.count - 1, garp))
+
+    def keep(self, addresses: Container[IPAddress]) -> None:
+        """End the announcements of all other addresses."""
+        for address in [known for known in self._turns if known not in addresses]:
+            del self._turns[address]
+
+    def take(self, now: Instant) -> tuple[IPAddress, ...]:
+        """Return what is due, longest overdue first, and put down each one's next turn."""
+        due = []
+        while (at := self.next_due()) is not None and at <= now:
+            address = heapq.heappop(self._heap)[2]
+            due.append(address)
+            self._advance(address, now)
+        return tuple(due)
+
+    def next_due(self) -> Instant | None:
+        """Return when `take` will next have something, or None if never."""
+        while self._heap:
+            at, _, address = self._heap[0]
+            turn = self._turns.get(address)
+            if turn is not None and turn.at == at:
+                return at
+            heapq.heappop(self._heap)
+        return None
+
+    def _advance(self, address: IPAddress, now: Instant) -> None:
+        turn = self._turns[address]
+        if turn.left > 0:
+            self._set(address, _Turn(now + turn.garp.interval, turn.left - 1, turn.garp))
+        elif turn.garp.refresh_every > 0:
+            at = next_refresh(address, now, turn.garp.refresh_every)
+            self._set(address, _Turn(at, 0, turn.garp))
+        else:
+            del self._turns[address]
+
+    def _set(self, address: IPAddress, turn: _Turn) -> None:
+        self._turns[address] = turn
+        heapq.heappush(self._heap, (turn.at, next(self._order), address))
+
+
+def next_refresh(address: IPAddress, now: Instant, period: float) -> Instant:
+    """Return the first instant after `now` that is the address's own within the period."""
+    share = int.from_bytes(hashlib.sha256(address.packed).digest()[:4]) / 2**32
+    turns = math.floor(now / period - share) + 1
+    at = (turns + share) * period
+    return at if at > now else at + period  # rounding

@@ -1,0 +1,275 @@
+"""Operations that make the kernel match what is desired, in the order in which to run them. Pure.
+
+Belongs here: the difference between two states. Nothing is removed that is not provably ours;
+everything of ours that nobody wants is. Does not: what is desired (`desired`), how it is done
+(`purelb.runtime.netlink`). Called by the shell's loop; any part of a plan may fail or never run,
+the next pass plans again.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from nodeagent.core.gate import Clear, misplaced
+from nodeagent.core.links import Announced, Observed
+from nodeagent.core.verdicts import Away, DesiredState, Here, Reason, Wait
+from purelb.api.addresses import Family, IPAddress, IPNetwork, sort_key
+from purelb.api.identifiers import Instant, LinkName
+from purelb.api.links import (
+    FOREVER,
+    IFA_F_DADFAILED,
+    IFA_F_NODAD,
+    IFA_F_SECONDARY,
+    IFA_F_TENTATIVE,
+    OUR_MARK,
+    Link,
+    LinkAddress,
+    NewAddress,
+    network_of,
+)
+
+MAC_LENGTH = 6  # bytes; links with another kind of address speak neither ARP nor NDP over Ethernet
+
+
+@dataclass(frozen=True, slots=True)
+class AddAddress:
+    """Put an address on a link; `is_repair`: it was in place before and somebody removed it."""
+
+    link: LinkName
+    entry: NewAddress
+    is_repair: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshAddress:
+    """Give an address in place new lifetimes, and our mark."""
+
+    link: LinkName
+    entry: NewAddress
+
+
+@dataclass(frozen=True, slots=True)
+class ReorderAddress:
+    """Delete an address and add it at once, so that it stands behind the node's own."""
+
+    link: LinkName
+    entry: NewAddress
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAddress:
+    """Take an address off a link.
+
+    `reason` is the word for the log. `is_copy`: the address itself stays on this node.
+    `needs_promotion`: it is the primary of other addresses, which the kernel deletes with it unless
+    `promote_secondaries` is set on the link first.
+    """
+
+    link: LinkName
+    index: int
+    address: IPAddress
+    prefix: int
+    reason: str
+    is_copy: bool = False
+    needs_promotion: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Begin the burst that tells the neighbors; `source` is the link's own link-local address.
+
+    `source` is None for IPv4, and where the link has none.
+    """
+
+    link: Link
+    address: IPAddress
+    source: IPAddress | None = None
+
+
+Op: TypeAlias = AddAddress | RefreshAddress | ReorderAddress | RemoveAddress | Announce
+
+
+def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tuple[Op, ...]:
+    """Return what to do, in order; () when the kernel is as desired or something is not known.
+
+    Removals of what must not be here come first, then additions, refreshes, reorderings, removals
+    of old copies, and the announcements of what is in place then.
+    """
+    if not desired.is_whole or observed is None:
+        return ()
+    draft = _Draft(desired, observed, now)
+    draft.names.update((link.index, link.name) for link in observed.links)
+    draft.secondary.update(_network(e) for e in observed.addresses if e.flags & IFA_F_SECONDARY)
+    for entry in observed.addresses:
+        draft.look_at(entry)
+    draft.add_missing()
+    draft.reorder()
+    draft.announce()
+    return draft.ops()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A plan in the making.
+
+    `standing` are the entries that are where they should be, `secondary` the networks on links that
+    have secondary addresses.
+    """
+
+    desired: DesiredState
+    observed: Observed
+    now: Instant
+    names: dict[int, LinkName] = field(default_factory=dict)
+    secondary: set[tuple[int, IPNetwork]] = field(default_factory=set)
+    standing: dict[IPAddress, LinkAddress] = field(default_factory=dict)
+    by_link: dict[int, list[LinkAddress]] = field(default_factory=dict)
+    removals: list[RemoveAddress] = field(default_factory=list)
+    additions: list[AddAddress] = field(default_factory=list)
+    refreshes: list[RefreshAddress] = field(default_factory=list)
+    reorderings: dict[IPAddress, ReorderAddress] = field(default_factory=dict)
+    copies: list[RemoveAddress] = field(default_factory=list)
+    announcements: list[Announce] = field(default_factory=list)
+
+    def ops(self) -> tuple[Op, ...]:
+        refreshes = [op for op in self.refreshes if op.entry.address not in self.reorderings]
+        added = {op.entry.address for op in self.additions}
+        copies = [op for op in self.copies if op.address in self.standing or op.address in added]
+        return (
+            *sorted(self.removals, key=_removal_order),
+            *sorted(self.additions, key=lambda op: sort_key(op.entry.address)),
+            *sorted(refreshes, key=lambda op: sort_key(op.entry.address)),
+            *sorted(self.reorderings.values(), key=lambda op: sort_key(op.entry.address)),
+            *sorted(copies, key=_removal_order),
+            *sorted(self.announcements, key=lambda op: sort_key(op.address)),
+        )
+
+    def look_at(self, entry: LinkAddress) -> None:
+        """Sort one entry of the kernel: where it should be, one too many, or not ours."""
+        self.by_link.setdefault(entry.index, []).append(entry)
+        verdict = self.desired.verdicts.get(entry.address)
+        if isinstance(verdict, Here) and _is_place(verdict, entry):
+            if not entry.flags & IFA_F_DADFAILED:
+                self.standing[entry.address] = entry
+            elif self.observed.is_ours(entry):
+                self.removals.append(self._removal(entry, "dadFailed"))
+        elif self.observed.is_ours(entry):
+            if isinstance(verdict, Here):
+                self.copies.append(self._removal(entry, "copy", is_copy=True))
+            else:
+                self.removals.append(self._removal(entry, _why(verdict)))
+
+    def add_missing(self) -> None:
+        """Add what is missing where the gate is open, and refresh what could live longer."""
+        for verdict in self.desired.verdicts.values():
+            if not isinstance(verdict, Here) or (new := self._entry(verdict)) is None:
+                continue
+            standing = self.standing.get(verdict.address)
+            if standing is not None:
+                if self._is_stale(standing, verdict, new):
+                    self.refreshes.append(RefreshAddress(verdict.link.name, new))
+            elif isinstance(verdict.gate, Clear):
+                add = AddAddress(verdict.link.name, new, is_repair=verdict.is_repair)
+                self.additions.append(add)
+
+    def reorder(self) -> None:
+        """Put behind the node's own addresses what the kernel lists before them."""
+        for nic in self.desired.selection.nics:
+            entries = self.by_link.get(nic.link.index, [])
+            for address in misplaced(nic, entries, self.standing):
+                verdict = self.desired.verdicts[address]
+                if not (isinstance(verdict, Here) and isinstance(verdict.gate, Clear)):
+                    continue
+                new = self._entry(verdict)
+                if new is not None and self.observed.is_ours(self.standing[address]):
+                    self.reorderings[address] = ReorderAddress(verdict.link.name, new)
+
+    def announce(self) -> None:
+        """Begin the burst of everything that answers, or will after this plan, and has had none."""
+        if self.desired.garp is None:
+            return
+        added = {op.entry.address for op in self.additions}
+        sources = {nic.link.index: nic.link_local for nic in self.desired.selection.nics}
+        for verdict in self.desired.verdicts.values():
+            if not isinstance(verdict, Here) or not _can_announce(verdict.link):
+                continue
+            address, link = verdict.address, verdict.link
+            if not self._will_answer(verdict, is_new=address in added):
+                continue
+            is_moved = address in added or address in self.reorderings
+            known = Announced(link.index, address, link.mac) in self.observed.announced
+            if known and not is_moved:
+                continue
+            source = sources.get(link.index) if address.version == 6 else None
+            self.announcements.append(Announce(link, address, source))
+
+    def _will_answer(self, verdict: Here, *, is_new: bool) -> bool:
+        standing = self.standing.get(verdict.address)
+        if standing is not None:
+            return not standing.flags & IFA_F_TENTATIVE
+        # The kernel answers for an IPv6 address only once it has found no duplicate.
+        return is_new and (verdict.address.version == 4 or bool(verdict.flags & IFA_F_NODAD))
+
+    def _entry(self, verdict: Here) -> NewAddress | None:
+        """Return the address as the kernel should have it, or None if nothing may be promised."""
+        valid = verdict.valid_seconds(self.now)
+        if valid < 1:
+            return None
+        return NewAddress(
+            index=verdict.link.index,
+            address=verdict.address,
+            prefix=verdict.prefix,
+            flags=verdict.flags,
+            valid_seconds=valid,
+            preferred_seconds=min(verdict.preferred_limit, valid),
+        )
+
+    def _is_stale(self, entry: LinkAddress, verdict: Here, new: NewAddress) -> bool:
+        if self.observed.has_marks and entry.mark != OUR_MARK:
+            return True
+        if FOREVER in (entry.valid_seconds, new.valid_seconds):
+            return entry.valid_seconds != new.valid_seconds
+        left = entry.valid_seconds - (self.now - self.observed.read_at)
+        # Two roundings to whole seconds lie between what was promised and what is read back; more
+        # than that is a promise that this node may not keep.
+        return new.valid_seconds - left >= verdict.gain or left > new.valid_seconds + 2
+
+    def _removal(self, entry: LinkAddress, reason: str, *, is_copy: bool = False) -> RemoveAddress:
+        return RemoveAddress(
+            link=self.names.get(entry.index, LinkName("")),
+            index=entry.index,
+            address=entry.address,
+            prefix=entry.prefix,
+            reason=reason,
+            is_copy=is_copy,
+            needs_promotion=self._needs_promotion(entry),
+        )
+
+    def _needs_promotion(self, entry: LinkAddress) -> bool:
+        if entry.family is not Family.IPV4 or entry.prefix == entry.address.max_prefixlen:
+            return False
+        return not entry.flags & IFA_F_SECONDARY and _network(entry) in self.secondary
+
+
+def _network(entry: LinkAddress) -> tuple[int, IPNetwork]:
+    return entry.index, network_of(entry.address, entry.prefix)
+
+
+def _is_place(verdict: Here, entry: LinkAddress) -> bool:
+    return entry.index == verdict.link.index and entry.prefix == verdict.prefix
+
+
+def _why(verdict: Wait | Away | None) -> str:
+    match verdict:
+        case Away():
+            return verdict.reason
+        case Wait():
+            return Reason.LOST_ELECTION  # another node has it, or may still have it
+        case None:
+            return Reason.CLUSTER_EVENT
+
+
+def _can_announce(link: Link) -> bool:
+    return len(link.mac) == MAC_LENGTH and link.is_up and link.has_carrier
+
+
+def _removal_order(op: RemoveAddress) -> tuple[tuple[int, int], int, int]:
+    return sort_key(op.address), op.index, op.prefix

@@ -1,0 +1,146 @@
+"""What a pass decides about each address, and what it must remember until the next.
+
+Belongs here: the values. Does not: the rules (`desired`).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from nodeagent.core.config import Garp, NodeConfig, Unconfigured
+from nodeagent.core.gate import CLEAR, Gate
+from nodeagent.core.links import Presence, Selection
+from nodeagent.core.vips import Vip
+from purelb.api.addresses import IPAddress
+from purelb.api.annotations import Slot
+from purelb.api.identifiers import Instant, NodeName
+from purelb.api.links import FOREVER, Link
+
+
+class Reason(StrEnum):
+    """Why an address is not on this node, spelled as PureLB logs it."""
+
+    NO_CONFIG = "noConfig"
+    NO_LOCAL_INTERFACE = "noLocalInterface"
+    CLUSTER_LOCAL = "ClusterLocal"
+    NO_ELIGIBLE_NODES = "noEligibleNodes"
+    LOST_ELECTION = "lostElection"
+    NO_ENDPOINTS = "noEndpoints"
+    CLUSTER_EVENT = "cluster event"  # no Service of ours has it any more
+    WITHDRAW_ALL = "withdrawAll"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """This node carries the address on `link`.
+
+    `until` is when its right ends, None if it has no end; `valid_limit` and `preferred_limit` are
+    the user's upper limits in seconds. An address in place whose lifetime could grow by `gain`
+    seconds is refreshed. `gate` says when a missing one may be added. `is_standing`: it is in
+    place; `is_repair`: it was, and somebody removed it.
+    """
+
+    address: IPAddress
+    link: Link
+    prefix: int
+    flags: int
+    until: Instant | None
+    valid_limit: int = FOREVER
+    preferred_limit: int = FOREVER
+    gain: int = 1
+    gate: Gate = CLEAR
+    is_standing: bool = False
+    is_repair: bool = False
+
+    def valid_seconds(self, now: Instant) -> int:
+        """Return the `valid_lft` that may be promised now; 0 means that nothing may.
+
+        Whole seconds, rounded down, because the kernel takes no others. The margin for its late
+        removal is already in `until`.
+        """
+        if self.until is None or self.valid_limit == FOREVER:
+            return self.valid_limit
+        return max(0, min(self.valid_limit, math.floor(self.until - now)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """This node will carry the address, but must not have it before `at`; `reason` says why.
+
+    `at` is infinity where time alone does not help.
+    """
+
+    address: IPAddress
+    at: Instant
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Away:
+    """This node does not carry the address. `winner` is who does, if the election says so."""
+
+    address: IPAddress
+    reason: Reason
+    winner: NodeName | None = None
+    detail: str = ""
+
+
+Verdict: TypeAlias = Here | Wait | Away
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenure:
+    """What is remembered of one address.
+
+    `won_at` is since when this node is the winner, or saw another take the slot meanwhile; None if
+    it is not the winner. `slot` is the slot of the last pass, `retry_at` when an address that was a
+    duplicate is tried again.
+    """
+
+    seen_at: Instant
+    won_at: Instant | None = None
+    slot: Slot | None = None
+    retry_at: Instant = -math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What one pass hands to the next. The first pass gets an empty one.
+
+    `past` is the last state with what it followed from, as far as that is not lifetimes and time:
+    most passes find the same again.
+    """
+
+    tenures: Mapping[IPAddress, Tenure] = field(default_factory=dict)
+    presence: Presence = field(default_factory=dict)
+    config: NodeConfig | Unconfigured | None = None
+    past: "Past | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A state and the inputs it follows from; the state's own memory is empty."""
+
+    inputs: object
+    state: "DesiredState"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredState:
+    """What this node should carry.
+
+    `is_whole` False: something is not known yet, so nothing is added, withdrawn or swept. There is
+    one entry in `verdicts` for each of `vips`. `next_change` is when time alone may change anything
+    of this, None if never. `fallbacks` are addresses none of whose preferred nodes is a candidate.
+    """
+
+    is_whole: bool
+    verdicts: Mapping[IPAddress, Verdict] = field(default_factory=dict)
+    vips: Mapping[IPAddress, Vip] = field(default_factory=dict)
+    selection: Selection = field(default_factory=Selection)
+    garp: Garp | None = None
+    fallbacks: tuple[IPAddress, ...] = ()
+    next_change: Instant | None = None
+    memory: Memory = field(default_factory=Memory)

@@ -1,0 +1,86 @@
+"""The addresses that Services of ours want announced, each with all its Services.
+
+There is one decision per address, never one per Service: Services may share one. Belongs here:
+reading of Services. Does not: where an address goes (`desired`), what is written (`report`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from purelb.api import annotations
+from purelb.api.addresses import IPAddress, family_of
+from purelb.api.annotations import Slot, parse_slots
+from purelb.api.identifiers import NodeName, ServiceKey
+from purelb.api.views import ServiceView
+
+WITH_ENDPOINTS = "service-endpoints"  # value of the node-affinity annotation
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """One address and the Services that have it, sorted by key, at least one."""
+
+    address: IPAddress
+    services: tuple[ServiceView, ...]
+
+    @property
+    def keys(self) -> tuple[ServiceKey, ...]:
+        """The Services' keys, sorted."""
+        return tuple(service.key for service in self.services)
+
+    @property
+    def skips_dad(self) -> bool:
+        """Whether duplicate address detection is off for this address."""
+        return any(s.annotations.get(annotations.SKIP_IPV6_DAD) == "true" for s in self.services)
+
+    def slot(self) -> Slot | None:
+        """Return the slot of the address: the first one that any of its Services has."""
+        for service in self.services:
+            if (found := slot_of(service, self.address)) is not None:
+                return found
+        return None
+
+    def preferred(
+        self, endpoints: Mapping[ServiceKey, frozenset[NodeName]]
+    ) -> frozenset[NodeName] | None:
+        """Return the nodes with endpoints that are to be preferred; None if they are not known yet.
+
+        Empty without affinity. A sharing key, even an empty one, switches affinity off.
+        """
+        service = self.services[0]
+        if len(self.services) > 1 or annotations.SHARING_KEY in service.annotations:
+            return frozenset()
+        if service.annotations.get(annotations.NODE_AFFINITY) != WITH_ENDPOINTS:
+            return frozenset()
+        return endpoints.get(service.key)
+
+
+def gather(services: Mapping[ServiceKey, ServiceView]) -> dict[IPAddress, Vip]:
+    """Return every address of a branded Service of type LoadBalancer. The brand alone decides."""
+    found: dict[IPAddress, list[ServiceView]] = {}
+    for service in services.values():
+        if service.ingress and service.is_load_balancer and service.is_branded:
+            for address in dict.fromkeys(service.ingress):
+                found.setdefault(address, []).append(service)
+    return {
+        address: Vip(address, tuple(sorted(users, key=lambda service: service.key)))
+        for address, users in found.items()
+    }
+
+
+def slot_of(service: ServiceView, address: IPAddress) -> Slot | None:
+    """Return the slot of one address in a Service's annotation, if it has one."""
+    text = service.annotations.get(annotations.ANNOUNCING[family_of(address)])
+    if text is None:
+        return None
+    for slot in slots_in(text):
+        if slot.address == address:
+            return slot
+    return None
+
+
+@lru_cache(maxsize=16_384)
+def slots_in(text: str) -> tuple[Slot, ...]:
+    """Parse an announcing annotation once: every pass reads all of them."""
+    return parse_slots(text)

@@ -1,0 +1,141 @@
+"""The words of the node agent: counters, log lines and Events, as dashboards and scripts know them.
+
+Belongs here: names and texts. Does not: when they are used (`report`).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from nodeagent.core.notices import Kind, Level, Line, Notice, Severity
+from nodeagent.core.slots import SlotWrite
+from nodeagent.core.verdicts import Away, Reason, Verdict
+from purelb.api.addresses import IPAddress
+from purelb.api.identifiers import LinkName, NodeName, ServiceKey
+from purelb.api.links import Link
+
+WINS: Final = "purelb_lbnodeagent_election_wins_total"
+LOSSES: Final = "purelb_lbnodeagent_election_losses_total"
+ADDITIONS: Final = "purelb_lbnodeagent_address_additions_total"
+WITHDRAWALS: Final = "purelb_lbnodeagent_address_withdrawals_total"
+RENEWALS: Final = "purelb_lbnodeagent_address_renewals_total"
+RENEWAL_ERRORS: Final = "purelb_lbnodeagent_address_renewal_errors_total"
+SLOT_STEALS: Final = "purelb_lbnodeagent_announce_slot_steal_total"  # from, to
+DRIFT_REPAIRED: Final = "purelb_lbnodeagent_drift_repaired_total"  # reason
+ORDER_FIXED: Final = "purelb_lbnodeagent_order_fixed_total"
+DAD_FAILURES: Final = "purelb_lbnodeagent_dad_failures_total"
+WINNER_CHANGES: Final = "purelb_election_winner_changes_total"  # service
+AFFINITY_FALLBACKS: Final = "purelb_election_affinity_fallback_total"  # service: the address
+
+DAD_FAILED: Final = "dadFailed"  # why an IPv6 address is removed that another host has
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """An increment by one of a counter; `labels` are pairs of name and value."""
+
+    metric: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+def winner_of(verdict: Verdict | None, me: NodeName) -> NodeName | None:
+    """Return who has an address according to a verdict, or None if it does not say."""
+    match verdict:
+        case None:
+            return None
+        case Away():
+            return verdict.winner
+        case _:
+            return me
+
+
+def cause(verdict: Away) -> tuple[Reason, str]:
+    """Return what must differ for the absence to be worth telling again."""
+    return verdict.reason, verdict.detail
+
+
+def election_won(
+    service: ServiceKey, me: NodeName, address: IPAddress, link: Link, members: int
+) -> Line:
+    """The address is in place, for the first time or again."""
+    return Line(
+        op="electionWon",
+        fields={
+            "node": me,
+            "service": service,
+            "ip": str(address),
+            "interface": link.name,
+            "memberCount": members,
+        },
+    )
+
+
+def withdrawn(address: IPAddress, service: ServiceKey, reason: Reason, *, removed: bool) -> Line:
+    """The address is not, or no longer, on this node."""
+    return Line(
+        op="withdrawAddress",
+        fields={"ip": str(address), "service": service, "reason": reason, "removed": removed},
+    )
+
+
+def not_winner(address: IPAddress, winner: NodeName | None) -> Line:
+    """Another node has been elected."""
+    fields = {"ip": str(address), "winner": winner or ""}
+    return Line(op="notWinner", level=Level.DEBUG, fields=fields)
+
+
+def blocked(address: IPAddress, link: LinkName, reason: str) -> Line:
+    """The address is missing and cannot be added."""
+    fields = {"ip": str(address), "interface": link, "reason": reason}
+    return Line(op="gateBlocked", level=Level.WARNING, fields=fields)
+
+
+def misconfigured(address: IPAddress, service: ServiceKey, detail: str) -> Line:
+    """The address cannot be on this node until somebody changes something."""
+    fields = {"ip": str(address), "service": service, "error": detail}
+    return Line(op="announcementFailed", level=Level.ERROR, fields=fields)
+
+
+def announcing(service: ServiceKey, me: NodeName, address: IPAddress, link: Link) -> Notice:
+    """The address is in place on a local link."""
+    text = f"node {me} announces {address} on interface {link.name}"
+    return _notice(service, "AnnouncingLocal", text)
+
+
+def failed(service: ServiceKey, me: NodeName, address: IPAddress, link: str, cause: str) -> Notice:
+    """The address could not be configured; `link` is empty if none is to blame."""
+    where = f" on interface {link}" if link else ""
+    text = f"node {me} cannot announce {address}{where}: {cause}"
+    return _notice(service, "AnnouncementFailed", text, Severity.WARNING)
+
+
+def policy_kept(service: ServiceKey, address: IPAddress) -> Notice:
+    """externalTrafficPolicy stays Local on a local address."""
+    text = f"externalTrafficPolicy stays Local for the local address {address}: allow-local is set"
+    return _notice(service, "LocalOverride", text)
+
+
+def policy_overridden(service: ServiceKey, address: IPAddress) -> Notice:
+    """externalTrafficPolicy has been changed."""
+    text = f"externalTrafficPolicy changed to Cluster: {address} is announced by one node only"
+    return _notice(service, "LocalOverride", text)
+
+
+def stolen(write: SlotWrite, me: NodeName) -> tuple[tuple[Notice, Count], ...]:
+    """Return what to tell once a slot has been written over another node's, for each address."""
+    return tuple(
+        (
+            _notice(
+                write.service,
+                "AnnounceSlotSteal",
+                f"node {me} announces {steal.address}, as node {steal.loser} did before",
+            ),
+            Count(SLOT_STEALS, (("from", steal.loser), ("to", me))),
+        )
+        for steal in write.steals
+    )
+
+
+def _notice(
+    service: ServiceKey, reason: str, message: str, severity: Severity = Severity.NORMAL
+) -> Notice:
+    return Notice(kind=Kind.SERVICE, key=service, severity=severity, reason=reason, message=message)

@@ -1,0 +1,206 @@
+"""This node's kernel as the loop sees it: one observation, a list of operations, and wake-ups.
+
+Belongs here: what is read when, and which events are news. Does not: what follows from them
+(`nodeagent.core`), netlink itself (`purelb.runtime.netlink`).
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import NoReturn, Self, assert_never
+
+from nodeagent.core.gate import Record, compare, is_news, note_change, note_loss
+from nodeagent.core.installed import Outcome
+from nodeagent.core.links import Announced, Observed, Placed
+from nodeagent.core.plan import (
+    AddAddress,
+    Announce,
+    Op,
+    RefreshAddress,
+    RemoveAddress,
+    ReorderAddress,
+)
+from purelb.api.addresses import Family
+from purelb.api.identifiers import Instant
+from purelb.api.links import OUR_MARK, DefaultRoute, Link, NewAddress
+from purelb.runtime.clock import Clock
+from purelb.runtime.netlink import links
+from purelb.runtime.netlink.addresses import AddressSocket, Change
+from purelb.runtime.netlink.events import (
+    AddressGone,
+    AddressSeen,
+    Event,
+    EventSocket,
+    LinkChanged,
+    Lost,
+    RouteChanged,
+)
+from purelb.runtime.netlink.wire import DeadAddress, Refresh
+
+logger = logging.getLogger(__name__)
+
+AUDIT_SECONDS = 5.0  # between two looks at everything, whatever the events said
+TRIES = 3  # a list of addresses is incomplete when others change some meanwhile
+
+
+class Kernel:
+    """Reads addresses at each look, links and routes when something has happened to them."""
+
+    def __init__(self, clock: Clock, wake: Callable[[], None]) -> None:
+        self.unrest: Record = {}
+        self._clock, self._wake = clock, wake
+        self._addresses = AddressSocket()
+        self._events = EventSocket(self._note)
+        self._last: Observed | None = None
+        self._links: tuple[Link, ...] = ()
+        self._routes: tuple[DefaultRoute, ...] = ()
+        self._audit_at: Instant = 0.0
+        self._leaving: set[Placed] = set()  # ours that we take away ourselves
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether this kernel stores our mark; assumed until the first address is read back."""
+        return self._addresses.has_marks is not False
+
+    async def __aenter__(self) -> Self:
+        """Open the sockets; events queue from here on."""
+        self._events.open()
+        self._addresses.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the sockets."""
+        self._events.close()
+        self._addresses.close()
+
+    async def run(self) -> NoReturn:
+        """Take in events until cancelled."""
+        await self._events.run()
+
+    def next_audit(self) -> Instant:
+        """Return when everything is to be looked at again."""
+        return self._audit_at
+
+    async def observe(
+        self, record: frozenset[Placed], announced: frozenset[Announced]
+    ) -> Observed | None:
+        """Return what the kernel shows now; None if it could not be read completely.
+
+        `record` and `announced` are what this process knows beyond it.
+        """
+        now = self._clock.now()
+        if now >= self._audit_at:
+            self._audit_at = now + AUDIT_SECONDS
+            self._links = await links.links()
+            self._routes = await links.default_routes()
+        for _ in range(TRIES):
+            read_at = self._clock.now()
+            addresses = await self._addresses.dump()
+            if addresses is not None:
+                break
+        else:
+            return None
+        observed = Observed(
+            links=self._links,
+            addresses=addresses,
+            routes=self._routes,
+            read_at=read_at,
+            record=record,
+            announced=announced,
+            has_marks=self.has_marks,
+        )
+        if self._last is not None:
+            self.unrest = compare(self.unrest, self._last, observed)
+        self._last = observed
+        return observed
+
+    async def execute(self, ops: Sequence[Op]) -> tuple[Outcome, ...]:
+        """Try every operation on addresses, in order; announcements are left to the announcer."""
+        changes: list[Change] = []
+        spans: list[tuple[Op, int]] = []
+        for op in ops:
+            await self._prepare(op)
+            wanted = _changes(op)
+            changes += wanted
+            spans.append((op, len(wanted)))
+        errors = iter(await self._addresses.apply(changes))
+        return tuple(
+            Outcome(op, _error([next(errors) for _ in range(count)])) for op, count in spans
+        )
+
+    async def _prepare(self, op: Op) -> None:
+        """Note what we are about to take away ourselves; it is no loss when the event comes."""
+        match op:
+            case RemoveAddress():
+                self._leaving.add(Placed(op.index, op.address, op.prefix))
+                if op.needs_promotion:
+                    await links.promote_secondaries(op.index)
+            case ReorderAddress(entry=entry):
+                self._leaving.add(_placed(entry))
+            case _:
+                pass
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case AddressGone(index=index, address=address, prefix=prefix, mark=mark):
+                self._note_gone(Placed(index, address, prefix), mark)
+            case AddressSeen(address=entry):
+                if self._last is not None and not is_news(self._last, entry):
+                    return  # lifetimes only: our own refreshes, or an RA's
+                if entry.mark == OUR_MARK and entry.family is Family.IPV4:
+                    return  # our own; IPv6 goes on to find out whether it is a duplicate
+                if entry.mark != OUR_MARK:
+                    self.unrest = note_change(self.unrest, entry.index, self._clock.now())
+            case LinkChanged(index=index, gone=gone):
+                self._audit_at = 0.0
+                if gone:
+                    self.unrest = {k: v for k, v in self.unrest.items() if k != index}
+            case RouteChanged() | Lost():
+                self._audit_at = 0.0
+            case _:
+                assert_never(event)
+        self._wake()
+
+    def _note_gone(self, place: Placed, mark: int) -> None:
+        now = self._clock.now()
+        record = self._last.record if self._last is not None else frozenset()
+        if mark != OUR_MARK and place not in record:
+            self.unrest = note_change(self.unrest, place.index, now)
+        elif place in self._leaving:
+            self._leaving.discard(place)
+        else:
+            self.unrest = note_loss(self.unrest, place.index, now)
+
+
+def _changes(op: Op) -> list[Change]:
+    match op:
+        case AddAddress(entry=entry):
+            return [entry]
+        case RefreshAddress(entry=entry):
+            return [Refresh(to=entry)]
+        case ReorderAddress(entry=entry):
+            return [
+                DeadAddress(index=entry.index, address=entry.address, prefix=entry.prefix),
+                entry,
+            ]
+        case RemoveAddress(index=index, address=address, prefix=prefix):
+            return [DeadAddress(index=index, address=address, prefix=prefix)]
+        case Announce():
+            return []
+        case _:
+            assert_never(op)
+
+
+def _placed(entry: NewAddress) -> Placed:
+    return Placed(entry.index, entry.address, entry.prefix)
+
+
+def _error(errors: Sequence[int]) -> str:
+    number = next((number for number in errors if number), 0)
+    return os.strerror(number) if number else ""

@@ -1,0 +1,149 @@
+"""Keeps this node's Lease: one request per renewal, on a connection of its own.
+
+Tells the state machine what happened to each request; what follows from it is the core's.
+"""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from nodeagent.core.config import NodeConfig, Unconfigured
+from nodeagent.settings import Settings
+from purelb.api.addresses import IPNetwork
+from purelb.api.annotations import LEASE_ANNOUNCES, LEASE_INSTANCE, LEASE_SUBNETS
+from purelb.api.identifiers import Instant
+from purelb.api.views import NodeView
+from purelb.core.lease import Drain, Empty, Lease, LeaseFact, RenewFailed, RenewOk, Tick, step
+from purelb.runtime.clock import Clock
+from purelb.runtime.errors import PurelbError
+from purelb.runtime.leases import LeaseContent, LeaseStore
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.5  # after a failed renewal: the Lease still holds for a while, use it
+RELEASE_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class RenewalCounts:
+    """What happened so far."""
+
+    renewed: int = 0
+    failed: int = 0
+
+
+class LeaseKeeper:
+    """Renews the Lease a third of its duration after the last try, and at once on new content."""
+
+    def __init__(
+        self, store: LeaseStore, clock: Clock, duration: float, on_change: Callable[[], None]
+    ) -> None:
+        self.counts = RenewalCounts()
+        self.lease = Lease(duration=duration)
+        self._store, self._clock, self._duration = store, clock, duration
+        self._on_change = on_change
+        self._content: LeaseContent | None = None
+        self._wake = asyncio.Event()
+
+    def publish(self, content: LeaseContent) -> bool:
+        """Say what the Lease must tell from now on; tells whether that is news.
+
+        News is written at once.
+        """
+        if content == self._content:
+            return False
+        before = self._content.annotations[LEASE_SUBNETS] if self._content else None
+        subnets = content.annotations[LEASE_SUBNETS]
+        if before != subnets:
+            facts = {"action": "subnetsChanged", "subnets": subnets}
+            logger.info("subnetsChanged", extra=facts)
+        self._content = content
+        self._wake.set()
+        return True
+
+    def tick(self, now: Instant) -> None:
+        """Let time have its effect on the Lease."""
+        self.lease = step(self.lease, Tick(now))
+
+    def drain(self) -> None:
+        """Begin to give up: from now on nothing may be held, though renewals go on."""
+        self._step(Drain())
+
+    async def run(self) -> NoReturn:
+        """Renew until cancelled."""
+        due: float | None = None  # nothing to say yet
+        while True:
+            await self._clock.wait(self._wake, due)
+            self._wake.clear()
+            if self._content is None:
+                continue
+            begun = self._clock.now()
+            is_renewed = await self._renew(self._content)
+            pause = self._duration / 3 if is_renewed else RETRY_SECONDS * random.uniform(0.5, 1.5)
+            due = begun + pause
+
+    async def release(self, instance: str) -> None:
+        """Delete the Lease once nothing is held any more; a failure is only logged."""
+        self._step(Empty())
+        logger.info("lease released", extra={"action": "deleteLease"})
+        try:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._store.release(instance)
+        except (PurelbError, TimeoutError) as error:
+            logger.warning("cannot delete the lease, it will expire", extra={"error": str(error)})
+
+    async def _renew(self, content: LeaseContent) -> bool:
+        sent_at = self._clock.now()  # an answer may be late: the right counts from the sending
+        try:
+            await self._store.renew(content)
+        except PurelbError as error:
+            self.counts.failed += 1
+            logger.warning("renewal failed", extra={"action": "renewFailed", "error": str(error)})
+            self._step(RenewFailed())
+            return False
+        self.counts.renewed += 1
+        self._step(RenewOk(sent_at))
+        return True
+
+    def _step(self, fact: LeaseFact) -> None:
+        before = self.lease
+        self.lease = step(self.lease, fact)
+        if self.lease != before:
+            self._on_change()
+
+
+def lease_content(
+    settings: Settings,
+    node: NodeView,
+    config: NodeConfig | Unconfigured,
+    subnets: Iterable[IPNetwork],
+) -> LeaseContent:
+    """Return what this node's Lease says; labels and annotations are a contract with PureLB."""
+    annotations = {
+        LEASE_SUBNETS: ",".join(sorted(map(str, subnets))),
+        LEASE_INSTANCE: settings.instance,
+    }
+    if isinstance(config, Unconfigured):
+        annotations[LEASE_ANNOUNCES] = "false"
+    return LeaseContent(
+        holder=settings.node,
+        duration_seconds=math.ceil(settings.lease_seconds),
+        labels={
+            "app": "purelb",
+            "app.kubernetes.io/name": "purelb",
+            "app.kubernetes.io/component": "lbnodeagent",
+        },
+        annotations=annotations,
+        owner={
+            "apiVersion": "v1",
+            "kind": "Node",
+            "name": node.name,
+            "uid": node.uid,
+            "blockOwnerDeletion": False,
+            "controller": False,
+        },
+    )

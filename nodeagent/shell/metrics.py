@@ -1,0 +1,144 @@
+"""The agent's series: counters that reports move, gauges computed at each scrape.
+
+Names and labels are a contract with existing dashboards.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from nodeagent.core import words
+from nodeagent.core.config import SelectorState
+from nodeagent.core.report import Told
+from nodeagent.core.words import Count
+from nodeagent.shell.announcer import PacketCounts
+from nodeagent.shell.leases import RenewalCounts
+from purelb.api.addresses import IPNetwork
+from purelb.api.identifiers import NodeName
+from purelb.runtime.metrics import (
+    Collector,
+    CollectorRegistry,
+    Counter,
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    Histogram,
+    Metric,
+)
+
+COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    words.WINS: ("Elections won that changed something", ()),
+    words.LOSSES: ("Elections lost that changed something", ()),
+    words.ADDITIONS: ("Addresses put on a link", ()),
+    words.WITHDRAWALS: ("Addresses withdrawn", ()),
+    words.RENEWALS: ("Lifetimes refreshed", ()),
+    words.RENEWAL_ERRORS: ("Lifetimes that could not be refreshed", ()),
+    words.SLOT_STEALS: ("Slots taken over from another node", ("from", "to")),
+    words.DRIFT_REPAIRED: ("Addresses put back after somebody removed them", ("reason",)),
+    words.ORDER_FIXED: ("Addresses put behind the node's own", ()),
+    words.DAD_FAILURES: ("IPv6 addresses that another host has", ()),
+    words.WINNER_CHANGES: ("Changes of a Service's winner", ("service",)),
+    words.AFFINITY_FALLBACKS: ("Elections without a preferred candidate", ("service",)),
+    "purelb_k8s_client_updates_total": ("Work items processed", ()),
+    "purelb_k8s_client_update_errors_total": ("Work items that failed", ()),
+}
+REPAIR_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.5, 1, 5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What the gauges show."""
+
+    node: NodeName
+    told: Told
+    state: SelectorState | None
+    is_leased: bool
+    members: int
+    subnets: int
+    local_subnets: tuple[IPNetwork, ...]
+
+
+class AgentMetrics:
+    """All series of the process but its own figures."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        snapshot: Callable[[], Snapshot],
+        renewals: RenewalCounts,
+        packets: PacketCounts,
+    ) -> None:
+        self._counters = {
+            name: Counter(name, text, labels, registry=registry)
+            for name, (text, labels) in COUNTERS.items()
+        }
+        self.repair_seconds = Histogram(
+            "purelb_lbnodeagent_drift_repair_seconds",
+            "From the loss of an address to its return",
+            buckets=REPAIR_BUCKETS,
+            registry=registry,
+        )
+        registry.register(_AgentCollector(snapshot, renewals, packets))
+
+    def count(self, count: Count) -> None:
+        """Take in one increment."""
+        counter = self._counters[count.metric]
+        (counter.labels(**dict(count.labels)) if count.labels else counter).inc()
+
+    def inc(self, name: str) -> None:
+        """Raise a counter without labels."""
+        self._counters[name].inc()
+
+
+class _AgentCollector(Collector):
+    """Everything that is true at the scrape, from one snapshot."""
+
+    def __init__(
+        self, snapshot: Callable[[], Snapshot], renewals: RenewalCounts, packets: PacketCounts
+    ) -> None:
+        self._snapshot, self._renewals, self._packets = snapshot, renewals, packets
+
+    def collect(self) -> Iterable[Metric]:
+        """Compute gauges and read the tallies that others keep."""
+        now = self._snapshot()
+        yield _gauge("purelb_k8s_client_config_loaded_bool", "Configured", now.state is not None)
+        yield _gauge("purelb_election_lease_healthy", "Own Lease valid", now.is_leased)
+        yield _gauge("purelb_election_may_hold", "May hold local addresses", now.is_leased)
+        yield _gauge("purelb_election_member_count", "Live nodes", now.members)
+        yield _gauge("purelb_election_subnet_count", "Distinct subnets", now.subnets)
+        yield _gauge("purelb_election_local_subnet_count", "Own subnets", len(now.local_subnets))
+        renewed, failed = self._renewals.renewed, self._renewals.failed
+        yield _counter("purelb_election_lease_renewals", "Renewals", renewed)
+        yield _counter("purelb_election_lease_renewal_failures", "Failed renewals", failed)
+        sent = self._packets
+        yield _counter("purelb_lbnodeagent_garp_sent", "Gratuitous ARP pairs", sent.garp_sent)
+        yield _counter("purelb_lbnodeagent_garp_errors", "Failed ARP", sent.garp_errors)
+        yield _counter("purelb_lbnodeagent_na_sent", "Advertisements", sent.na_sent)
+        yield _counter("purelb_lbnodeagent_na_errors", "Failed advertisements", sent.na_errors)
+        yield self._states(now)
+        yield self._announced(now)
+
+    def _states(self, now: Snapshot) -> Metric:
+        family = GaugeMetricFamily(
+            "purelb_lbnodeagent_selector_state", "How this node is configured", labels=["state"]
+        )
+        for state in SelectorState:
+            family.add_metric([state.value], float(state is now.state))
+        return family
+
+    def _announced(self, now: Snapshot) -> Metric:
+        family = GaugeMetricFamily(
+            "purelb_lbnodeagent_announced",
+            "Addresses announced here",
+            labels=["service", "node", "ip"],
+        )
+        for address in now.told.held:
+            for service in now.told.services.get(address, ()):
+                family.add_metric([service, now.node, str(address)], 1.0)
+        return family
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=float(value))
+
+
+def _counter(name: str, text: str, value: int) -> Metric:
+    return CounterMetricFamily(name, text, value=float(value))

@@ -1,0 +1,209 @@
+"""The one loop of the agent: observe → desire → plan → execute → report.
+
+Start-up, a new Service, drift, renewal and failover are the same pass, woken by different events.
+Everything it decides by comes from the core; this module only carries values around.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from nodeagent.core.config import NodeConfig
+from nodeagent.core.desired import desire
+from nodeagent.core.election import Electorate, Member
+from nodeagent.core.facts import Facts
+from nodeagent.core.installed import Outcome, adopt, announced_after, record_after
+from nodeagent.core.links import Announced, Observed, Placed
+from nodeagent.core.plan import Announce, plan
+from nodeagent.core.report import Told, report
+from nodeagent.core.verdicts import DesiredState, Here
+from nodeagent.core.vips import gather
+from nodeagent.settings import Settings
+from nodeagent.shell.announcer import Announcer
+from nodeagent.shell.kernel import Kernel
+from nodeagent.shell.leases import LeaseKeeper, lease_content
+from nodeagent.shell.metrics import AgentMetrics
+from nodeagent.shell.reporter import Reporter
+from nodeagent.shell.slots import SlotWriter
+from nodeagent.shell.world import WorldStore
+from purelb.api.addresses import IPAddress
+from purelb.api.identifiers import Instant
+from purelb.core.lease import LeaseState
+from purelb.runtime.clock import Clock
+from purelb.runtime.errors import TransientError
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.2  # after netlink failed
+RESTLESS_SECONDS = 0.005  # a pass that took longer is followed by a rest
+LONGEST_REST = 0.1
+UPDATES = "purelb_k8s_client_updates_total"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Who carries out what passes decide."""
+
+    keeper: LeaseKeeper
+    announcer: Announcer
+    slots: SlotWriter
+    reporter: Reporter
+    metrics: AgentMetrics
+
+
+class Loop:
+    """Owns what this node has done so far: record, announcements, memory, what was told."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        world: WorldStore,
+        kernel: Kernel,
+        clock: Clock,
+    ) -> None:
+        self.desired = DesiredState(is_whole=False)
+        self.told = Told()
+        self.electorate: Electorate | None = None
+        self.turned_at = time.monotonic()  # for liveness
+        self._settings, self._world, self._kernel, self._clock = settings, world, kernel, clock
+        self._wake, self._turned = asyncio.Event(), asyncio.Event()
+        self._record: frozenset[Placed] = frozenset()
+        self._announced: frozenset[Announced] = frozenset()
+        self._is_adopted = False
+        self._parts: Parts | None = None
+
+    def connect(self, parts: Parts) -> None:
+        """Say who carries out what passes decide; before `run`."""
+        self._parts = parts
+
+    def wake(self) -> None:
+        """Ask for a pass; any number of calls until it begins are one."""
+        self._wake.set()
+
+    def may_send(self, address: IPAddress) -> bool:
+        """Tell whether the last pass still had the address here, within its right."""
+        verdict = self.desired.verdicts.get(address)
+        if not isinstance(verdict, Here) or address not in self.told.held:
+            return False
+        return verdict.until is None or self._clock.now() < verdict.until
+
+    async def wait_pass(self) -> None:
+        """Ask for a pass and wait for its end."""
+        self._turned.clear()
+        self.wake()
+        await self._turned.wait()
+
+    async def run(self) -> NoReturn:
+        """Make passes until cancelled."""
+        parts = self._connected
+        while True:
+            self._wake.clear()
+            begun = self._clock.now()
+            try:
+                next_at = await self.make_pass()
+            except TransientError as error:
+                logger.warning("pass failed", extra={"error": str(error)})
+                next_at = begun + RETRY_SECONDS
+            self.turned_at = time.monotonic()
+            self._turned.set()
+            # Under a storm of events, rest for as long as the pass took: a change is seen late by
+            # that much, and the node keeps half of a core.
+            cost = self._clock.now() - begun
+            if cost > RESTLESS_SECONDS:
+                await asyncio.sleep(min(cost, LONGEST_REST))
+            await self._clock.wait(self._wake, next_at)
+            parts.metrics.inc(UPDATES)
+
+    async def make_pass(self) -> Instant:
+        """Make one pass; returns when time alone calls for the next."""
+        parts, now = self._connected, self._clock.now()
+        parts.keeper.tick(now)
+        observed = await self._kernel.observe(self._record, self._announced)
+        fresh_since = self._world.fresh_since(self._settings.lease_seconds)
+        self.electorate = self._world.electorate(self._own_member(now), fresh_since)
+        observed = self._adopt(observed)
+        desired = desire(self._facts(observed), now)
+        has_new_subnets = self._publish(desired)
+        ops = plan(desired, observed, self._clock.now())
+        outcomes = await self._kernel.execute(ops) if ops else ()
+        if observed is not None:
+            self._record = record_after(observed, outcomes)
+            self._announced = announced_after(observed, outcomes)
+        self.desired = desired
+        self._tell(outcomes)
+        await self._announce(outcomes)
+        if has_new_subnets:
+            self.wake()  # we are a candidate now, or no longer: look again at once
+        expiry = self._world.sightings.next_expiry(fresh_since)
+        times = (self._kernel.next_audit(), desired.next_change, expiry)
+        return min(at for at in times if at is not None)
+
+    def _own_member(self, now: Instant) -> Member | None:
+        lease, config = self._connected.keeper.lease, self._world.config
+        if not lease.is_leased(now):
+            return None
+        is_announcing = isinstance(config, NodeConfig) and lease.state is LeaseState.HELD
+        subnets = self.desired.selection.subnets
+        return Member(node=self._settings.node, subnets=subnets, is_announcing=is_announcing)
+
+    def _facts(self, observed: Observed | None) -> Facts:
+        world = self._world
+        is_listed = world.service_watch.synced.is_set()
+        return Facts(
+            me=self._settings.node,
+            lease=self._connected.keeper.lease,
+            services=world.services if is_listed else None,
+            config=world.config,
+            node=world.node,
+            electorate=self.electorate,
+            expired=world.sightings.expired(),
+            observed=observed,
+            unrest=self._kernel.unrest,
+            installed=self.told.installed,
+            memory=self.desired.memory,
+        )
+
+    def _adopt(self, observed: Observed | None) -> Observed | None:
+        """Take over, once, what a predecessor without our mark left behind."""
+        world = self._world
+        if observed is None or self._is_adopted or not world.is_complete or world.node is None:
+            return observed
+        self._is_adopted = True
+        names = frozenset(nic.link.name for nic in self.desired.selection.nics)
+        found = adopt(observed, names, gather(world.services), world.node.addresses)
+        self._record |= found
+        return replace(observed, record=self._record)
+
+    def _publish(self, desired: DesiredState) -> bool:
+        """Let the Lease say what this node reaches; tells whether that is news."""
+        world, parts = self._world, self._connected
+        if world.config is None or world.node is None or desired.memory.config is None:
+            return False
+        content = lease_content(self._settings, world.node, world.config, desired.selection.subnets)
+        return parts.keeper.publish(content)
+
+    def _tell(self, outcomes: tuple[Outcome, ...]) -> None:
+        parts, me = self._connected, self._settings.node
+        members = len(self.electorate.members) if self.electorate is not None else 0
+        found = report(me, self.told, self.desired, outcomes, members)
+        self.told = found.told
+        parts.reporter.tell(found)
+        parts.slots.want((*found.slots, *found.overrides))
+
+    async def _announce(self, outcomes: tuple[Outcome, ...]) -> None:
+        announcer, garp = self._connected.announcer, self.desired.garp
+        if not self.desired.is_whole:
+            return
+        announcer.keep(self.told.held if garp is not None else ())
+        for outcome in outcomes:
+            if isinstance(outcome.op, Announce) and garp is not None:
+                announcer.start(outcome.op, garp)
+        await announcer.send_due()
+
+    @property
+    def _connected(self) -> Parts:
+        if self._parts is None:
+            raise RuntimeError("the loop is not connected")
+        return self._parts

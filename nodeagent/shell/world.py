@@ -1,0 +1,129 @@
+"""What the agent knows of the cluster, ready for the core.
+
+Written by informers and mirrors on the loop, read by its passes. Every change wakes them.
+"""
+
+import datetime
+from collections.abc import Callable
+
+from nodeagent.core.config import NodeConfig, Unconfigured, choose
+from nodeagent.core.election import Electorate, Member, members_of
+from purelb.api.identifiers import Instant, NodeName, ServiceKey
+from purelb.api.resources import Node, NodeAgent, decode_lease, decode_service
+from purelb.api.views import (
+    LeaseView,
+    NodeView,
+    ServiceView,
+    view_lease,
+    view_node,
+    view_service,
+)
+from purelb.core.lease import Sightings
+from purelb.runtime.clock import Clock
+from purelb.runtime.informer import Informer, Source
+from purelb.runtime.kinds import NODE_AGENTS, own_node
+from purelb.runtime.kopf_host import Mirror
+from purelb.runtime.kube import Kube
+
+
+class WorldStore:
+    """The live caches behind `Facts`: Services, Leases, the configuration and the own Node."""
+
+    def __init__(
+        self, kube: Kube, clock: Clock, me: NodeName, namespace: str, wake: Callable[[], None]
+    ) -> None:
+        self.services: dict[ServiceKey, ServiceView] = {}
+        self.config: NodeConfig | Unconfigured | None = None
+        self.node: NodeView | None = None
+        self.sightings = Sightings()
+        self.agents: Mirror[NodeAgent] = Mirror(NODE_AGENTS, self._config_changed)
+        self.nodes: Mirror[Node] = Mirror(own_node(me), self._config_changed)
+        self.service_watch = Informer(kube, _services(), self._service_changed, clock)
+        self.lease_watch = Informer(kube, _leases(namespace), self._lease_changed, clock)
+        self._clock, self._me, self._wake = clock, me, wake
+        self._electorate: tuple[tuple[LeaseView, ...], Member | None, Electorate] | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything has been listed once: before that nothing is changed on the host."""
+        return (
+            self.service_watch.synced.is_set()
+            and self.lease_watch.synced.is_set()
+            and self.config is not None
+        )
+
+    def fresh_since(self, longest: float) -> Instant | None:
+        """Return since when no change of a Lease can have escaped us; None if one may now.
+
+        `longest` is how many seconds of silence are too many: our own renewals come by as well.
+        """
+        if self._clock.now() - self.lease_watch.heard_at > longest:
+            return None
+        return self.lease_watch.whole_since
+
+    def electorate(self, own: Member | None, fresh_since: Instant | None) -> Electorate | None:
+        """Return the members of this moment; the same object as long as nothing changes."""
+        if not self.lease_watch.synced.is_set():
+            return None
+        live = self.sightings.live(self._clock.now(), fresh_since)
+        if self._electorate is None or self._electorate[:2] != (live, own):
+            self._electorate = live, own, Electorate(members_of(live, own))
+        return self._electorate[2]
+
+    def _service_changed(self, old: ServiceView | None, new: ServiceView | None) -> None:
+        if new is not None:
+            self.services[new.key] = new
+        elif old is not None:
+            self.services.pop(old.key, None)
+        if _concerns(old) or _concerns(new):
+            self._wake()
+
+    def _lease_changed(self, old: LeaseView | None, new: LeaseView | None) -> None:
+        if new is not None:
+            self.sightings.seen(new, self._clock.now(), _age(new))
+        elif old is not None:
+            self.sightings.gone(old.node)
+        if old is None or new is None or _is_news(old, new):
+            self._wake()
+
+    def _config_changed(self) -> None:
+        if not (self.agents.synced.is_set() and self.nodes.synced.is_set()):
+            return
+        node = next(iter(self.nodes.objects.values()), None)
+        if node is None:
+            return  # not registered yet; the mirror will tell
+        self.node = view_node(node)
+        self.config = choose(self.agents.objects.values(), self.node)
+        self._wake()
+
+
+def _services() -> Source[ServiceView]:
+    return Source(path="/api/v1/services", view=lambda body: view_service(decode_service(body)))
+
+
+def _leases(namespace: str) -> Source[LeaseView]:
+    return Source(
+        path=f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
+        view=lambda body: view_lease(decode_lease(body)),
+    )
+
+
+def _concerns(service: ServiceView | None) -> bool:
+    return service is not None and service.is_branded and bool(service.ingress)
+
+
+def _is_news(old: LeaseView, new: LeaseView) -> bool:
+    """Tell whether a Lease says more than that its holder lives."""
+    facts = (old.subnets, old.is_announcing, old.uid, old.duration)
+    return facts != (new.subnets, new.is_announcing, new.uid, new.duration)
+
+
+def _age(lease: LeaseView) -> float | None:
+    """Return how long ago a Lease was renewed by the wall clocks of both hosts, None if unknown."""
+    try:
+        renewed = datetime.datetime.fromisoformat(lease.renewed)
+    except ValueError:
+        return None
+    if renewed.tzinfo is None:
+        return None
+    return (datetime.datetime.now(datetime.UTC) - renewed).total_seconds()

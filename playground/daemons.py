@@ -1,0 +1,105 @@
+"""The processes of a cluster as the images and manifests start them: pure lists of command lines.
+
+Belongs here: which program runs on which machine with which environment. The embedded API server
+is the supervisor's.
+"""
+
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from playground.nodes import INSTALL_NAMESPACE
+from playground.pods import pods
+from playground.processes import ProcessSpec
+from playground.topology import Machine, Topology
+
+Kubeconfig = Callable[[str], Path]  # client → path of its kubeconfig inside
+
+
+def daemons(
+    topology: Topology, kubeconfig: Kubeconfig, *, lease_seconds: float
+) -> tuple[ProcessSpec, ...]:
+    """Return the allocator and every node's agent."""
+    agents = (agent(machine, kubeconfig, lease_seconds=lease_seconds) for machine in topology.nodes)
+    return (allocator(kubeconfig), *agents)
+
+
+def allocator(kubeconfig: Kubeconfig, name: str = "allocator") -> ProcessSpec:
+    """Return an allocator; several with different names are replicas."""
+    environment = {"DEFAULT_ANNOUNCER": "PureLB", "PURELB_POD_UID": str(uuid.uuid4())}
+    return _python(
+        name, "control", "allocator", environment=environment | _common(kubeconfig, name)
+    )
+
+
+def agent(machine: Machine, kubeconfig: Kubeconfig, *, lease_seconds: float) -> ProcessSpec:
+    """Return the agent of a node."""
+    name = f"nodeagent-{machine.name}"
+    environment = {
+        "DEFAULT_ANNOUNCER": "PureLB",
+        "PURELB_NODE_NAME": machine.name,
+        "PURELB_HOST": str(machine.main.v4.ip),
+        "PURELB_POD_UID": str(uuid.uuid4()),
+        "PURELB_LEASE_DURATION": f"{lease_seconds:g}s",
+    }
+    return _python(
+        name, machine.name, "nodeagent", environment=environment | _common(kubeconfig, name)
+    )
+
+
+def workload(
+    topology: Topology,
+    kubeconfig: Kubeconfig,
+    *,
+    pods_per_node: int = 1,
+    grace_seconds: float = 1.0,
+) -> tuple[ProcessSpec, ...]:
+    """Return the echo pods, the maker of their EndpointSlices and every node's service proxy.
+
+    A pod that does not answer for `grace_seconds` is not ready.
+    """
+    echoes = tuple(
+        _python(
+            pod.name,
+            pod.node,
+            "playground.backend",
+            *("--node", pod.node, "--pod", pod.name, "--port", str(pod.port)),
+            *(option for address in pod.addresses.values() for option in ("--host", address)),
+        )
+        for pod in pods(topology, pods_per_node)
+    )
+    endpoints = _python(
+        "endpoints",
+        "control",
+        "playground.endpoints",
+        *("--nodes", str(len(topology.nodes)), "--pods-per-node", str(pods_per_node)),
+        *("--grace", str(grace_seconds)),
+        environment=_common(kubeconfig, "endpoints"),
+    )
+    proxies = tuple(
+        _python(
+            f"serviceproxy-{machine.name}",
+            machine.name,
+            "playground.serviceproxy",
+            *("--node", machine.name),
+            environment=_common(kubeconfig, f"serviceproxy-{machine.name}"),
+        )
+        for machine in topology.nodes
+    )
+    return (*echoes, endpoints, *proxies)
+
+
+def _common(kubeconfig: Kubeconfig, client: str) -> dict[str, str]:
+    return {"KUBECONFIG": str(kubeconfig(client)), "PURELB_NAMESPACE": INSTALL_NAMESPACE}
+
+
+def _python(
+    name: str,
+    machine: str,
+    module: str,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+) -> ProcessSpec:
+    argv = (sys.executable, "-m", module, *arguments)
+    return ProcessSpec(name=name, machine=machine, argv=argv, environment=environment or {})

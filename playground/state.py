@@ -1,0 +1,79 @@
+"""Where a playground keeps its files: a private tmpfs that ends with it.
+
+The same layout is seen from inside (root `/`) and, through /proc, from outside.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+INSIDE = Path("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The layout below a root directory."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        """Everything of the playground's own."""
+        return self.root / "run/playground"
+
+    @property
+    def scratch(self) -> Path:
+        """Temporary files of processes."""
+        return self.folder / "tmp"
+
+    @property
+    def logs(self) -> Path:
+        """One log for each process."""
+        return self.folder / "log"
+
+    @property
+    def kubeconfigs(self) -> Path:
+        """One kubeconfig for each client of the API."""
+        return self.folder / "kubeconfig"
+
+    @property
+    def supervisor(self) -> Path:
+        """The supervisor's socket."""
+        return self.folder / "supervisor.sock"
+
+    @property
+    def dial(self) -> Path:
+        """The socket that opens connections from any machine."""
+        return self.folder / "dial.sock"
+
+    @property
+    def api(self) -> Path:
+        """The socket that leads to the API server."""
+        return self.folder / "api.sock"
+
+    @property
+    def faults(self) -> Path:
+        """The embedded API server's socket for faults."""
+        return self.folder / "control.sock"
+
+    def log(self, process: str) -> Path:
+        """Return the log of a process."""
+        return self.logs / f"{process}.log"
+
+    def create(self) -> None:
+        """Make the directories."""
+        for folder in (self.logs, self.kubeconfigs, self.scratch):
+            folder.mkdir(parents=True)
+
+    def write_kubeconfig(self, client: str, server: str) -> Path:
+        """Write the kubeconfig of a client, whose name is its token; returns its path inside."""
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "playground",
+            "contexts": [{"name": "playground", "context": {"cluster": "api", "user": client}}],
+            "clusters": [{"name": "api", "cluster": {"server": server}}],
+            "users": [{"name": client, "user": {"token": client}}],
+        }
+        (self.kubeconfigs / client).write_text(json.dumps(config))
+        return Paths(INSIDE).kubeconfigs / client

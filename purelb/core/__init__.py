@@ -1,0 +1,1 @@
+"""Rules that more than one program needs. Pure: no I/O, no clock, no logging, no await."""

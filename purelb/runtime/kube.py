@@ -1,0 +1,209 @@
+"""A small client of the Kubernetes API: one session, deadlines everywhere, errors in four kinds.
+
+Bodies go in as JSON values and come out as bytes; `purelb.api.resources` knows their shape.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from enum import StrEnum
+from types import TracebackType
+from typing import NoReturn, Self, TypeAlias
+
+import aiohttp
+
+from purelb import VERSION
+from purelb.api.resources import DecodeError, decode_status, encode
+from purelb.runtime.credentials import Access, TokenSource
+from purelb.runtime.errors import (
+    ConflictError,
+    ForbiddenError,
+    GoneError,
+    NotFoundError,
+    PermanentError,
+    TransientError,
+)
+
+Params: TypeAlias = Mapping[str, str]
+
+CONNECT_SECONDS = 5.0
+REQUEST_SECONDS = 30.0
+SILENCE_SECONDS = 75.0  # bookmarks come about once a minute: longer silence is a dead connection
+SHOWN = 300  # characters of a refusal that go into messages: bodies may hold secrets
+
+
+class PatchType(StrEnum):
+    """The media types of PATCH that the suite uses."""
+
+    MERGE = "application/merge-patch+json"  # RFC 7386
+    APPLY = "application/apply-patch+yaml"  # server-side apply; JSON is YAML
+
+
+class Kube:
+    """The API as one client sees it. Use it as an async context manager.
+
+    `seconds` is the deadline of each request but a WATCH. A session of its own keeps one user of
+    the API, such as the Lease, from waiting behind another.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        program: str,
+        *,
+        connections: int = 40,
+        seconds: float = REQUEST_SECONDS,
+    ) -> None:
+        self._access, self._program = access, program
+        self._connections, self._seconds = connections, seconds
+        self._tokens = TokenSource(access)
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        tls = self._access.ssl_context()
+        self._http = aiohttp.ClientSession(
+            base_url=self._access.server,
+            connector=aiohttp.TCPConnector(
+                limit=self._connections, ssl=True if tls is None else tls, keepalive_timeout=60
+            ),
+            headers={"User-Agent": f"{self._program}/{VERSION}"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the session."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def get(self, path: str, params: Params | None = None) -> bytes:
+        """GET; raises NotFoundError and its relatives."""
+        return await self._request("GET", path, params=params)
+
+    async def post(self, path: str, body: object) -> bytes:
+        """Create an object in a collection."""
+        return await self._request("POST", path, body=body)
+
+    async def put(self, path: str, body: object) -> bytes:
+        """Replace an object."""
+        return await self._request("PUT", path, body=body)
+
+    async def patch(
+        self,
+        path: str,
+        body: object,
+        *,
+        patch_type: PatchType = PatchType.MERGE,
+        params: Params | None = None,
+    ) -> bytes:
+        """Patch an object; a `metadata.resourceVersion` in the body makes it conditional."""
+        return await self._request("PATCH", path, body=body, params=params, kind=patch_type)
+
+    async def delete(self, path: str, body: object = None) -> bytes:
+        """Delete an object; `body` holds DeleteOptions such as preconditions."""
+        return await self._request("DELETE", path, body=body)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, params: Params) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a WATCH; yields its chunks. Silence ends in a TransientError."""
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+        )
+        with _mapped(f"watch {path}"):
+            async with self._session.get(
+                path, params=params, headers=self._headers(), timeout=timeout
+            ) as reply:
+                if reply.status >= 400:
+                    self._refuse(reply, await reply.read(), f"watch {path}")
+                yield reply.content.iter_any()
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        params: Params | None = None,
+        kind: str = "application/json",
+    ) -> bytes:
+        headers = self._headers()
+        if body is not None:
+            headers["Content-Type"] = kind
+        timeout = aiohttp.ClientTimeout(total=self._seconds, sock_connect=CONNECT_SECONDS)
+        with _mapped(f"{method} {path}"):
+            async with self._session.request(
+                method,
+                path,
+                params=params,
+                data=None if body is None else encode(body),
+                headers=headers,
+                timeout=timeout,
+            ) as reply:
+                answer = await reply.read()
+                if reply.status >= 400:
+                    self._refuse(reply, answer, f"{method} {path}")
+                return answer
+
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            raise RuntimeError("the client is not open")
+        return self._http
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json"}
+        if (token := self._tokens.token()) is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        return headers
+
+    def _refuse(self, reply: aiohttp.ClientResponse, answer: bytes, what: str) -> NoReturn:
+        if reply.status == 401:
+            self._tokens.forget()
+        raise refusal(reply.status, f"{what}: {_shown(reply.status, answer)}", _retry_after(reply))
+
+
+def refusal(status: int, message: str, retry_after: float | None = None) -> Exception:
+    """Return the error of an HTTP status, also of one inside a WATCH."""
+    match status:
+        case 403:
+            return ForbiddenError(message)
+        case 404:
+            return NotFoundError(message)
+        case 409:
+            return ConflictError(message)
+        case 410:
+            return GoneError(message)
+        case 401 | 408 | 429:
+            return TransientError(message, retry_after)
+        case _ if status >= 500:
+            return TransientError(message, retry_after)
+        case _:
+            return PermanentError(message)
+
+
+@contextlib.contextmanager
+def _mapped(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
+        raise TransientError(f"{what}: {error!r}"[:SHOWN]) from error
+
+
+def _shown(status: int, answer: bytes) -> str:
+    try:
+        parsed = decode_status(answer)
+    except DecodeError:
+        return f"{status} {answer[:SHOWN].decode(errors='replace')}"
+    return f"{status} {parsed.reason} {parsed.message}"[:SHOWN]
+
+
+def _retry_after(reply: aiohttp.ClientResponse) -> float | None:
+    text = reply.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else None

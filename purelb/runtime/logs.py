@@ -1,0 +1,55 @@
+"""Logging: JSON lines in a cluster, text on a terminal.
+
+The message is a constant, facts go in `extra`; the core does not log.
+"""
+
+import json
+import logging
+import sys
+import time
+from typing import TextIO
+
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_LEVELS = {"WARNING": "warn", "CRITICAL": "error"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line, keys as PureLB's users search for them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, object] = {
+            "ts": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
+            "level": _LEVELS.get(record.levelname, record.levelname.lower()),
+            "caller": f"{record.module}.py:{record.lineno}",
+            "msg": record.getMessage(),
+            **_extras(record),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """One line for a person."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        facts = " ".join(f"{key}={value}" for key, value in _extras(record).items())
+        text = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname:7} {record.getMessage()}"
+        if record.exc_info:
+            facts += "\n" + self.formatException(record.exc_info)
+        return f"{text}  {facts}".rstrip()
+
+
+def set_up(level: str, stream: TextIO = sys.stdout) -> None:
+    """Send all logging of this process to one stream; `level` is a name such as `info`."""
+    handler = logging.StreamHandler(stream)
+    formatter = TextFormatter() if stream.isatty() else JsonFormatter()
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def _extras(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in _PLAIN}

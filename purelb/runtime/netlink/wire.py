@@ -1,0 +1,203 @@
+"""Rtnetlink messages as bytes. Pure: no socket, no loop.
+
+Belongs here: building and parsing what the address and event sockets exchange with the kernel.
+Does not: sequence numbers, errors, retries (`sockets`). Layouts and numbers: linux/netlink.h,
+linux/rtnetlink.h, linux/if_addr.h and linux/if_link.h; all integers are in host byte order.
+"""
+
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
+
+from purelb.api.addresses import IPAddress
+from purelb.api.identifiers import LinkName
+from purelb.api.links import FOREVER, OUR_MARK, LinkAddress, NewAddress
+
+# Message types.
+NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN = 2, 3, 4
+RTM_NEWLINK, RTM_DELLINK, RTM_SETLINK = 16, 17, 19
+RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
+RTM_NEWROUTE, RTM_DELROUTE = 24, 25
+
+# Flags of a message.
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR = 0x01, 0x04, 0x10
+NLM_F_DUMP = 0x300
+NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
+
+# Attributes.
+IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO, IFA_FLAGS, IFA_PROTO = 1, 2, 6, 8, 11
+IFLA_IFNAME, IFLA_AF_SPEC = 3, 26
+IFLA_INET_CONF = 1
+DEVCONF_PROMOTE_SECONDARIES = 20  # IPV4_DEVCONF_PROMOTE_SECONDARIES, linux/ip.h
+ATTRIBUTE_TYPE = 0x3FFF  # the upper two bits of a type are flags
+
+MAIN_TABLE = 254  # RT_TABLE_MAIN
+
+_HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+_ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
+_ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix, flags, scope, link index
+_LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, mask of flags
+_CACHEINFO = struct.Struct("=IIII")  # ifa_cacheinfo: preferred, valid, created, updated
+_U32 = struct.Struct("=I")
+_S32 = struct.Struct("=i")
+
+
+class Message(NamedTuple):
+    """One received message; `body` is what follows the header."""
+
+    kind: int
+    flags: int
+    sequence: int
+    body: bytes
+
+
+class Request(NamedTuple):
+    """A message to send; its sender adds the sequence number."""
+
+    kind: int
+    flags: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadAddress:
+    """An address to take off a link; only the entry with exactly this prefix length goes."""
+
+    index: int
+    address: IPAddress
+    prefix: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh:
+    """An address to put on a link, or to give new lifetimes and our mark if it is there."""
+
+    to: NewAddress
+
+
+def encode(request: Request, sequence: int) -> bytes:
+    """Return the bytes of a request; all bodies built here have a length divisible by four."""
+    length = _HEADER.size + len(request.body)
+    return _HEADER.pack(length, request.kind, request.flags, sequence, 0) + request.body
+
+
+def messages(data: bytes) -> Iterator[Message]:
+    """Split what one receive returned; a cut-off rest is dropped."""
+    at, size = 0, len(data)
+    while at + _HEADER.size <= size:
+        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
+        if not _HEADER.size <= length <= size - at:
+            return
+        yield Message(kind, flags, sequence, data[at + _HEADER.size : at + length])
+        at += (length + 3) & ~3
+
+
+def error_number(body: bytes) -> int:
+    """Return the errno in a NLMSG_ERROR or NLMSG_DONE; 0 is an acknowledgment."""
+    return -_S32.unpack_from(body)[0] if len(body) >= _S32.size else 0
+
+
+def dump_addresses() -> Request:
+    """Ask for the addresses of all links, both families."""
+    return Request(RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP, _ADDRESS.pack(0, 0, 0, 0, 0))
+
+
+def new_address(new: NewAddress, how: int = NLM_F_CREATE | NLM_F_EXCL) -> Request:
+    """Ask for an address with our mark.
+
+    `how`: create-exclusive, answered with EEXIST where it is there, or `NLM_F_CREATE |
+    NLM_F_REPLACE`. A replacement without the mark would clear it, so it is always sent.
+    """
+    body = (
+        _address_head(new.index, new.address, new.prefix)
+        + _attribute(IFA_FLAGS, _U32.pack(new.flags))
+        + _attribute(IFA_CACHEINFO, _CACHEINFO.pack(new.preferred_seconds, new.valid_seconds, 0, 0))
+        + _attribute(IFA_PROTO, bytes((OUR_MARK,)))
+    )
+    return Request(RTM_NEWADDR, NLM_F_REQUEST | how, body)
+
+
+def dead_address(dead: DeadAddress) -> Request:
+    """Ask to remove one address; EADDRNOTAVAIL where it is not there."""
+    return Request(RTM_DELADDR, NLM_F_REQUEST, _address_head(dead.index, dead.address, dead.prefix))
+
+
+def promote_secondaries(index: int) -> Request:
+    """Ask that removing a link's first IPv4 address of a network leaves the others in place.
+
+    The same as the sysctl `net.ipv4.conf.LINK.promote_secondaries`, but it needs no writable /proc.
+    """
+    value = _attribute(DEVCONF_PROMOTE_SECONDARIES, _U32.pack(1))
+    inet = _attribute(socket.AF_INET, _attribute(IFLA_INET_CONF, value))
+    body = _LINK.pack(0, 0, index, 0, 0) + _attribute(IFLA_AF_SPEC, inet)
+    return Request(RTM_SETLINK, NLM_F_REQUEST, body)
+
+
+def parse_address(body: bytes) -> LinkAddress | None:
+    """Read a RTM_NEWADDR or RTM_DELADDR; None for other families than IPv4 and IPv6."""
+    family, prefix, flags, _, index = _ADDRESS.unpack_from(body)
+    attributes = _attributes(body, _ADDRESS.size)
+    # On point-to-point links IFA_ADDRESS is the peer; IPv6 has IFA_LOCAL on those only.
+    packed = attributes.get(IFA_LOCAL) or attributes.get(IFA_ADDRESS)
+    if packed is None or family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    preferred = valid = FOREVER
+    if (times := attributes.get(IFA_CACHEINFO)) is not None:
+        preferred, valid, _, _ = _CACHEINFO.unpack_from(times)
+    if (wide := attributes.get(IFA_FLAGS)) is not None:
+        flags = _U32.unpack(wide)[0]
+    return LinkAddress(
+        index=index,
+        address=IPv4Address(packed) if family == socket.AF_INET else IPv6Address(packed),
+        prefix=prefix,
+        flags=flags,
+        valid_seconds=valid,
+        preferred_seconds=preferred,
+        mark=attributes.get(IFA_PROTO, b"\0")[0],
+    )
+
+
+def parse_link(body: bytes) -> tuple[int, int, LinkName]:
+    """Read (family, index, name) of a RTM_NEWLINK or RTM_DELLINK.
+
+    The family is AF_UNSPEC in what concerns the link itself, AF_BRIDGE when it joins or leaves a
+    bridge: such a RTM_DELLINK leaves the link alone.
+    """
+    family, _, index, _, _ = _LINK.unpack_from(body)
+    name = _attributes(body, _LINK.size).get(IFLA_IFNAME, b"")
+    return family, index, LinkName(name.rstrip(b"\0").decode(errors="replace"))
+
+
+def route_table(body: bytes) -> int:
+    """Return the table of a RTM_NEWROUTE or RTM_DELROUTE; exact up to 255, as the header has it."""
+    return body[4]
+
+
+def _address_head(index: int, address: IPAddress, prefix: int) -> bytes:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    # A deletion without IFA_ADDRESS would ignore the prefix length.
+    return (
+        _ADDRESS.pack(family, prefix, 0, 0, index)
+        + _attribute(IFA_LOCAL, address.packed)
+        + _attribute(IFA_ADDRESS, address.packed)
+    )
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    length = _ATTRIBUTE.size + len(value)
+    return _ATTRIBUTE.pack(length, kind) + value + bytes(-length % 4)
+
+
+def _attributes(body: bytes, at: int) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    size = len(body)
+    while at + 4 <= size:
+        length, kind = _ATTRIBUTE.unpack_from(body, at)
+        if not 4 <= length <= size - at:
+            break
+        found[kind & ATTRIBUTE_TYPE] = body[at + 4 : at + length]
+        at += (length + 3) & ~3
+    return found

@@ -1,0 +1,193 @@
+"""A server for the conformance tests, and a namespace of its own for each.
+
+A real kube-apiserver joins by another way to get a URL: the tests know HTTP only. What such a
+server cannot do on request (forget its history at once) is a fixture that may skip.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.client import WIDGETS, Client
+
+NUMBERS = itertools.count(1)
+WIDGET_SCHEMA = {
+    "description": "A thing to test with.",
+    "type": "object",
+    "required": ["spec"],
+    "x-kubernetes-validations": [
+        {"rule": "self.metadata.name != 'forbidden'", "message": "that name is taken"}
+    ],
+    "properties": {
+        "spec": {
+            "type": "object",
+            "required": ["size"],
+            "x-kubernetes-validations": [
+                {
+                    "rule": "!has(self.low) || !has(self.high) || self.low <= self.high",
+                    "messageExpression": "'low ' + string(self.low) + ' is above high'",
+                    "fieldPath": ".low",
+                },
+                {"rule": "self.size >= oldSelf.size", "message": "size never shrinks"},
+            ],
+            "properties": {
+                "size": {"type": "integer", "minimum": 1, "maximum": 10},
+                "low": {"type": "integer"},
+                "high": {"type": "integer"},
+                "color": {"type": "string", "enum": ["red", "blue"], "default": "red"},
+                "code": {"type": "string", "pattern": "^[a-z]+$", "minLength": 2, "maxLength": 5},
+                "port": {"x-kubernetes-int-or-string": True},
+                "maybe": {"type": "string", "nullable": True},
+                "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                "tags": {"type": "array", "maxItems": 3, "items": {"type": "string"}},
+                "limits": {"type": "object", "additionalProperties": {"type": "integer"}},
+                "parts": {
+                    "type": "array",
+                    "maxItems": 8,
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["name"],
+                    "items": {
+                        "type": "object",
+                        "required": ["name"],
+                        "x-kubernetes-validations": [
+                            {"rule": "self.count != 13", "message": "13 is unlucky"}
+                        ],
+                        "properties": {
+                            "name": {"type": "string", "maxLength": 63},
+                            "count": {"type": "integer", "default": 1},
+                        },
+                    },
+                },
+            },
+        },
+        "status": {
+            "type": "object",
+            "properties": {
+                "phase": {"type": "string"},
+                "count": {"type": "integer"},
+                "conditions": {
+                    "type": "array",
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["type"],
+                    "items": {
+                        "type": "object",
+                        "required": ["type"],
+                        "properties": {
+                            "type": {"type": "string"},
+                            "status": {"type": "string"},
+                            "reason": {"type": "string"},
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+WIDGET_CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": WIDGETS},
+    "spec": {
+        "group": "conformance.example",
+        "scope": "Namespaced",
+        "names": {"kind": "Widget", "plural": "widgets", "shortNames": ["wd"]},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": WIDGET_SCHEMA},
+                "additionalPrinterColumns": [
+                    {"name": "Size", "type": "integer", "jsonPath": ".spec.size"},
+                    {
+                        "name": "Ready",
+                        "type": "string",
+                        "jsonPath": '.status.conditions[?(@.type=="Ready")].status',
+                    },
+                    {
+                        "name": "Tags",
+                        "type": "string",
+                        "jsonPath": ".spec.tags",
+                        "priority": 1,
+                    },
+                ],
+            }
+        ],
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def control(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the embedded server's control socket is."""
+    return tmp_path_factory.mktemp("apiserver") / "control"
+
+
+@pytest.fixture(scope="session", params=["embedded"])
+def server_url(control: Path) -> Iterator[str]:
+    """Start a server and return its URL."""
+    command = [sys.executable, "-m", "playground.apiserver", "--control", str(control)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            word, url = process.stdout.readline().split()
+            assert word == "ready"
+            yield url
+        finally:
+            process.terminate()
+            assert process.wait(10) == 0
+
+
+@pytest.fixture(scope="session")
+def served(server_url: str) -> str:
+    """Return the URL of a server that serves Widgets."""
+    client = Client(server_url)
+    client.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", WIDGET_CRD).ok()
+    client.close()
+    return server_url
+
+
+@pytest.fixture
+def api(served: str) -> Iterator[Client]:
+    """Return a client with a namespace that is its own."""
+    namespace = f"test-{os.getpid()}-{next(NUMBERS)}"
+    client = Client(served, namespace=namespace)
+    client.post("/api/v1/namespaces", {"metadata": {"name": namespace}}).ok()
+    yield client
+    client.delete(f"/api/v1/namespaces/{namespace}").ok()
+    client.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP on a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("control")
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(str(self._path))
+
+
+@pytest.fixture
+def compact(control: Path, served: str) -> Callable[[], None]:
+    """Return a function that makes the server forget its history."""
+
+    def forget() -> None:
+        connection = _UnixConnection(control)
+        connection.request("POST", "/compact")
+        assert connection.getresponse().status == 200
+        connection.close()
+
+    return forget

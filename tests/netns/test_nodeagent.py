@@ -1,0 +1,268 @@
+"""The real daemons on real kernels: three nodes, a router and a client in namespaces."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from playground import daemons
+from playground.addresswatch import AddressWatch
+from playground.api import path_of
+from playground.cluster import Cluster
+
+MANIFEST = Path(__file__).parents[2] / "playground/manifests/default.yaml"
+SECONDS = 30.0
+LEASE = 5.0  # seconds
+MARK = "0xa7"
+Object = dict[str, Any]
+
+
+class Scene:
+    """A running cluster, with the words that tests need."""
+
+    def __init__(self, cluster: Cluster, watch: AddressWatch) -> None:
+        self.cluster, self.watch = cluster, watch
+
+    async def service(self, name: str, *families: str, **spec: object) -> list[str]:
+        """Create a Service and return its addresses once each is on exactly one node."""
+        policy = "RequireDualStack" if len(families) > 1 else "SingleStack"
+        body = {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {
+                "type": "LoadBalancer",
+                "ports": [{"port": 80}],
+                "ipFamilies": list(families or ("IPv4",)),
+                "ipFamilyPolicy": policy,
+                **spec,
+            },
+        }
+        await self.cluster.api.create(body)
+        found = await self.until(name, lambda s: len(ingress(s)) == len(families or ("IPv4",)))
+        for address in ingress(found):
+            await self.placed(address)
+        return ingress(found)
+
+    async def until(self, name: str, claim: Callable[[Object], bool]) -> Object:
+        """Wait for a Service of which a claim holds."""
+        only = f"metadata.name={name}"
+        async with asyncio.timeout(SECONDS):
+            async for _, found in self.cluster.api.watch(
+                path_of("Service", "default"), fieldSelector=only
+            ):
+                if claim(found):
+                    return found
+        raise AssertionError("the watch ended")
+
+    async def until_slot(self, name: str, family: str, text: str) -> None:
+        """Wait until a Service's announcing annotation says this."""
+        await self.until(name, lambda service: slot(service, family) == text)
+
+    async def placed(self, address: str) -> str:
+        """Wait until an address is on exactly one node, and return the node."""
+        assert await self.watch.wait(lambda: len(self.watch.nodes_with(address)) == 1, SECONDS), (
+            f"{address} is on {self.watch.nodes_with(address)}"
+        )
+        return self.watch.nodes_with(address)[0]
+
+    async def entries(self, node: str) -> list[Object]:
+        """Return the addresses of a node's NIC in the kernel's order."""
+        done = await self.cluster.run(node, "ip", "-j", "-d", "address", "show", "dev", "eth0")
+        found: list[Object] = json.loads(done.stdout)[0]["addr_info"]
+        return found
+
+
+def ingress(service: Object) -> list[str]:
+    """Return the addresses a Service shows."""
+    entries = service.get("status", {}).get("loadBalancer", {}).get("ingress") or []
+    return [entry["ip"] for entry in entries]
+
+
+def slot(service: Object, family: str = "IPv4") -> str:
+    """Return a Service's announcing annotation."""
+    keys: dict[str, str] = service["metadata"].get("annotations", {})
+    return keys.get(f"purelb.io/announcing-{family}", "")
+
+
+@contextlib.asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    """Run a cluster with allocator and agents until every node is in the election."""
+    async with Cluster(nodes=3) as cluster:
+        try:
+            await cluster.api.apply_file(MANIFEST)
+            await cluster.start_daemons(lease_seconds=LEASE)
+            seen: set[str] = set()
+            async with asyncio.timeout(SECONDS):
+                async for _, lease in cluster.api.watch(path_of("Lease", "purelb-system")):
+                    seen.add(lease["metadata"]["name"])
+                    if len(seen) == 3:
+                        break
+            async with AddressWatch(cluster) as watch:
+                yield Scene(cluster, watch)
+        except BaseException:
+            for process in await cluster.processes():
+                print(f"==== {process.name} {process.returncode}")
+                print(cluster.log(process.name)[-6000:])
+            raise
+
+
+def play(work: Callable[[Scene], Awaitable[None]]) -> None:
+    """Run a coroutine function in a scene."""
+
+    async def run() -> None:
+        async with scene() as stage:
+            await work(stage)
+
+    asyncio.run(run())
+
+
+def test_one_node_carries_each_address_as_a_marked_host_address() -> None:
+    """/32 and /128, noprefixroute, our mark, a finite lifetime, IPv6 deprecated, slot written."""
+
+    async def work(stage: Scene) -> None:
+        v4, v6 = await stage.service("web", "IPv4", "IPv6")
+        for address, length, family in ((v4, 32, "IPv4"), (v6, 128, "IPv6")):
+            node = await stage.placed(address)
+            (entry,) = [e for e in await stage.entries(node) if e["local"] == address]
+            assert entry["prefixlen"] == length
+            assert entry["noprefixroute"]
+            assert entry["protocol"] == MARK
+            assert 0 < entry["valid_life_time"] <= LEASE
+            assert (entry["preferred_life_time"] == 0) == (family == "IPv6")
+            await stage.until_slot("web", family, f"{node},eth0,{address}")
+
+    play(work)
+
+
+def test_an_address_that_somebody_removes_comes_back_behind_the_nodes_own() -> None:
+    """One removal by hand, then everything flushed and only the node's own put back."""
+
+    async def work(stage: Scene) -> None:
+        (address,) = await stage.service("web")
+        node = await stage.placed(address)
+        for _ in range(5):
+            stage.watch.lost.clear()
+            await stage.cluster.run(node, "ip", "address", "del", f"{address}/32", "dev", "eth0")
+            assert await stage.watch.wait(lambda: (node, address) in stage.watch.lost, SECONDS)
+            assert await stage.placed(address) == node
+        own = stage.cluster.topology.node(node).main.v4
+        script = f"ip -4 address flush dev eth0; sleep 0.02; ip address add {own} dev eth0"
+        await stage.cluster.run(node, "sh", "-c", script)
+        assert await stage.placed(address) == node
+        v4 = [e["local"] for e in await stage.entries(node) if e["family"] == "inet"]
+        assert v4 == [str(own.ip), address]
+
+    play(work)
+
+
+def test_foreign_addresses_stay_and_orphans_with_our_mark_go() -> None:
+    """Only what carries the mark is ever removed."""
+
+    async def work(stage: Scene) -> None:
+        await stage.service("web")
+        node = stage.cluster.nodes[0]
+        for command in (
+            "address add 192.0.2.77/32 dev eth0",
+            "address add 192.0.2.78/32 dev eth0 proto 0xa7",
+        ):
+            await stage.cluster.run(node, "ip", *command.split())
+        assert await stage.watch.wait(lambda: not stage.watch.nodes_with("192.0.2.78"), SECONDS), (
+            "the orphan stays"
+        )
+        assert stage.watch.nodes_with("192.0.2.77") == (node,)
+
+    play(work)
+
+
+def test_a_graceful_stop_moves_the_addresses_before_the_lease_goes() -> None:
+    """Never on two nodes; the stopped agent's Lease is deleted and nothing of ours stays."""
+
+    async def work(stage: Scene) -> None:
+        v4, v6 = await stage.service("web", "IPv4", "IPv6")
+        node = await stage.placed(v4)
+        assert await stage.cluster.stop(f"nodeagent-{node}") == 0
+        leases = await stage.cluster.api.items("Lease", "purelb-system")
+        assert f"purelb-node-{node}" not in [lease["metadata"]["name"] for lease in leases]
+        assert await stage.placed(v4) != node
+        assert await stage.placed(v6) != node
+        gone, came = stage.watch.lost[node, v4], max(stage.watch.holders[v4].values())
+        assert gone <= came, "two nodes had it"
+
+    play(work)
+
+
+def test_a_dead_node_is_replaced_and_a_returning_one_takes_over_in_order() -> None:
+    """Power off: another node takes the address. Power on: the winner gets it back, one holder."""
+
+    async def work(stage: Scene) -> None:
+        (address,) = await stage.service("web")
+        node = await stage.placed(address)
+        await stage.cluster.power_off(node)
+        stage.watch.forget(node)
+        heir = await stage.placed(address)
+        assert heir != node
+        await stage.cluster.power_on(node)
+        await stage.watch.watch(node)
+        assert await stage.watch.wait(
+            lambda: stage.watch.nodes_with(address) == (node,), SECONDS
+        ), "the winner does not get it back"
+        assert stage.watch.lost[heir, address] <= stage.watch.holders[address][node]
+
+    play(work)
+
+
+def test_the_kernel_drops_the_addresses_of_a_hung_agent_before_another_node_takes_them() -> None:
+    """SIGSTOP: lifetimes run out first, then the Lease expires for the others."""
+
+    async def work(stage: Scene) -> None:
+        (address,) = await stage.service("web")
+        node = await stage.placed(address)
+        begun = time.time()
+        await stage.cluster.signal(f"nodeagent-{node}", signal.SIGSTOP)
+        assert await stage.watch.wait(lambda: (node, address) in stage.watch.lost, SECONDS)
+        heir = await stage.placed(address)
+        assert heir != node
+        gone, came = stage.watch.lost[node, address], stage.watch.holders[address][heir]
+        assert gone < came, "two nodes had it"
+        assert came - begun < LEASE + 3.0
+        await stage.cluster.signal(f"nodeagent-{node}", signal.SIGCONT)
+        assert await stage.watch.wait(
+            lambda: stage.watch.nodes_with(address) == (node,), SECONDS
+        ), "the winner does not get it back"
+
+    play(work)
+
+
+def test_a_restarted_agent_keeps_its_addresses_in_place() -> None:
+    """kill -9 and start again within the Lease: the address is never gone."""
+
+    async def work(stage: Scene) -> None:
+        (address,) = await stage.service("web")
+        node = await stage.placed(address)
+        machine, config = stage.cluster.topology.node(node), stage.cluster.kubeconfig
+        spec = daemons.agent(machine, config, lease_seconds=LEASE)
+        await stage.cluster.kill(f"nodeagent-{node}")
+        await stage.cluster.start(spec)
+        await asyncio.sleep(LEASE + 1.5)  # longer than anything of the old process could last
+        assert stage.watch.nodes_with(address) == (node,)
+        assert (node, address) not in stage.watch.lost
+
+    play(work)
+
+
+def test_nothing_is_left_on_any_node_after_the_services_are_gone() -> None:
+    """Deleting a Service withdraws its addresses everywhere."""
+
+    async def work(stage: Scene) -> None:
+        v4, v6 = await stage.service("web", "IPv4", "IPv6")
+        await stage.cluster.api.delete(path_of("Service", "default", "web"))
+        assert await stage.watch.wait(
+            lambda: not stage.watch.nodes_with(v4) and not stage.watch.nodes_with(v6), SECONDS
+        )
+
+    play(work)

@@ -1,0 +1,60 @@
+"""Exactly one winner, the same for everybody who knows the same."""
+
+from ipaddress import IPv4Address, ip_network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodeagent.core.election import Electorate, Member, digest, elect
+from purelb.api.identifiers import NodeName
+
+NODES = tuple(NodeName(f"n{number}") for number in range(8))
+NETWORKS = tuple(ip_network(text) for text in ("10.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16"))
+addresses = st.integers(0, 255).map(lambda last: IPv4Address(0x0A010000 + last))
+members = st.lists(
+    st.builds(
+        Member,
+        node=st.sampled_from(NODES),
+        subnets=st.sets(st.sampled_from(NETWORKS)).map(tuple),
+        is_announcing=st.booleans(),
+    ),
+    unique_by=lambda member: member.node,
+)
+nodes = st.frozensets(st.sampled_from(NODES))
+
+
+@given(
+    address=addresses,
+    members=members,
+    preferred=nodes,
+    incumbent=st.none() | st.sampled_from(NODES),
+    data=st.data(),
+)
+def test_every_node_with_an_equal_view_elects_the_same_candidate(
+    address: IPv4Address,
+    members: list[Member],
+    preferred: frozenset[NodeName],
+    incumbent: NodeName | None,
+    data: st.DataObject,
+) -> None:
+    """Whatever the order of the members; and only a candidate wins, if there is one."""
+    winner = elect(address, members, preferred, incumbent)
+    assert elect(address, data.draw(st.permutations(members)), preferred, incumbent) == winner
+    able = {m.node for m in members if m.is_announcing and any(address in n for n in m.subnets)}
+    assert (winner in able) if able else winner is None
+
+
+@given(address=addresses, members=members, preferred=nodes)
+def test_the_winner_is_the_smallest_of_the_preferred_candidates_or_of_all(
+    address: IPv4Address, members: list[Member], preferred: frozenset[NodeName]
+) -> None:
+    """The memo and the index by network change nothing."""
+    able = {m.node for m in members if m.is_announcing and any(address in n for n in m.subnets)}
+    pool = (able & preferred) or able
+    expected = min(pool, key=lambda node: digest(node, address), default=None)
+    electorate = Electorate(members)
+    for _ in range(2):
+        winner = electorate.winner(address, preferred)
+        assert (winner.node if winner is not None else None) == expected
+        if winner is not None:
+            assert winner.fell_back is bool(preferred and not able & preferred)

@@ -1,0 +1,426 @@
+"""What a node should carry: each question, each answer, and when to look again."""
+
+import math
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+
+from nodeagent.core.config import Lifetimes, NodeConfig, SelectorState, Unconfigured
+from nodeagent.core.desired import desire
+from nodeagent.core.election import Electorate
+from nodeagent.core.facts import Facts
+from nodeagent.core.fence import HANDOVER_LIMIT
+from nodeagent.core.gate import CLEAR, QUIET, Blocked, WaitUntil
+from nodeagent.core.judgement import DAD_RETRY, ENDPOINTS_WAIT
+from nodeagent.core.links import GRACE
+from nodeagent.core.verdicts import Away, Here, Reason, Verdict, Wait
+from purelb.api.addresses import Family, IPAddress, parse_ip
+from purelb.api.identifiers import ServiceKey
+from purelb.api.links import FOREVER, IFA_F_NODAD, IFA_F_NOPREFIXROUTE, OUR_MARK
+from purelb.api.views import NodeView, ServiceView
+from purelb.core.lease import Drain, Lease, Superseded, step
+from tests.kernel import Agent
+from tests.unit.nodeagent.builders import (
+    ETH0,
+    NOW,
+    OWN,
+    VIP,
+    VIP6,
+    WEB,
+    A,
+    B,
+    agent,
+    facts,
+    held,
+    kernel,
+    link,
+    member,
+    renewed,
+    route,
+    service,
+)
+
+HOST, HOST6 = f"{VIP}/32", f"{VIP6}/128"
+SLOT_B = {"announcing_IPv4": f"node-b,eth0,{VIP}"}
+AFFINITY = {"node_affinity": "service-endpoints"}
+
+
+def verdict(one: Agent, address: IPAddress = VIP) -> Verdict:
+    """Look once and return what is decided about an address."""
+    one.decide()
+    return one.desired.verdicts[address]
+
+
+def with_service(one: Agent, changed: ServiceView) -> None:
+    """Let the API show a Service."""
+    services = dict(one.facts.services or {}) | {changed.key: changed}
+    one.facts = replace(one.facts, services=services)
+
+
+def test_a_new_address_is_taken_at_once_by_the_only_node() -> None:
+    """As a host address without prefix route, for no longer than the Lease protects it."""
+    found = verdict(agent())
+    assert isinstance(found, Here)
+    assert (found.link.name, found.prefix, found.flags) == ("eth0", 32, IFA_F_NOPREFIXROUTE)
+    assert (found.until, found.gate, found.is_standing) == (NOW + 8.5, CLEAR, False)
+    assert [found.valid_seconds(now) for now in (NOW, NOW + 0.6, NOW + 8.0, NOW + 99)] == [
+        8,
+        7,
+        0,
+        0,
+    ]
+
+
+def test_an_ipv6_address_is_deprecated_from_the_start() -> None:
+    """So that the node never chooses it as a source; detection is off only if a pool says so."""
+    found = verdict(agent(facts(service(WEB, str(VIP6)))), VIP6)
+    assert isinstance(found, Here)
+    assert (found.prefix, found.preferred_limit, found.flags & IFA_F_NODAD) == (128, 0, 0)
+    known = facts(service(WEB, str(VIP6), skip_ipv6_dad="true"))
+    found = verdict(agent(known), VIP6)
+    assert isinstance(found, Here)
+    assert found.flags & IFA_F_NODAD
+
+
+def test_a_users_lifetimes_are_upper_limits() -> None:
+    """Without end, the kernel's own switch is off; the right to hold still ends."""
+    permanent = Lifetimes(valid=FOREVER, preferred=FOREVER, has_prefix_route=False)
+    known = replace(facts(), config=NodeConfig(source="ns/x", local=permanent))
+    found = verdict(agent(known))
+    assert isinstance(found, Here)
+    assert (found.valid_seconds(NOW), found.until) == (FOREVER, NOW + 8.5)
+    late = agent(known, kernel())
+    late.kernel.advance(NOW + 8.5)
+    assert verdict(late) == Away(
+        address=VIP,
+        reason=Reason.NO_ELIGIBLE_NODES,
+        detail="this node has no valid Lease",
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        pytest.param(
+            replace(facts(), config=Unconfigured(state=SelectorState.DEFAULT)),
+            Reason.NO_CONFIG,
+            id="not-configured",
+        ),
+        pytest.param(
+            facts(service(WEB, "203.0.113.1")),
+            Reason.NO_LOCAL_INTERFACE,
+            id="no-link-with-the-network",
+        ),
+        pytest.param(
+            replace(facts(), lease=step(held(), Superseded(NOW))),
+            Reason.NO_ELIGIBLE_NODES,
+            id="no-lease",
+        ),
+        pytest.param(
+            replace(facts(), lease=step(held(), Drain())), Reason.WITHDRAW_ALL, id="draining"
+        ),
+        pytest.param(
+            facts(members=(member(A, announcing=False),)),
+            Reason.NO_ELIGIBLE_NODES,
+            id="no-candidate",
+        ),
+        pytest.param(
+            facts(members=(member(B), member(A, "10.0.0.0/8"))),
+            Reason.LOST_ELECTION,
+            id="another-wins",
+        ),
+    ],
+)
+def test_an_address_that_is_not_here_has_a_reason(known: Facts, expected: Reason) -> None:
+    """In the words of PureLB's logs."""
+    found = next(iter(_all_verdicts(agent(known))))
+    assert isinstance(found, Away)
+    assert found.reason is expected
+    assert found.winner == (B if expected is Reason.LOST_ELECTION else None)
+
+
+def _all_verdicts(one: Agent) -> list[Verdict]:
+    one.decide()
+    return list(one.desired.verdicts.values())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(service(), annotations={}),
+        replace(service(), type="ClusterIP"),
+        replace(service(), ingress=()),
+        service(allocated_by="Other"),
+    ],
+)
+def test_only_branded_load_balancers_with_an_address_are_ours(changed: ServiceView) -> None:
+    """The brand alone decides, whatever the class."""
+    assert _all_verdicts(agent(facts(changed))) == []
+
+
+def test_a_node_address_is_never_announced_as_a_vip() -> None:
+    """Kubernetes knows the node by it, and it is on the link without our mark."""
+    known = replace(
+        facts(service(WEB, "192.0.2.7")), node=NodeView(name=A, addresses=(parse_ip("192.0.2.7"),))
+    )
+    (found,) = _all_verdicts(agent(known))
+    assert isinstance(found, Away)
+    assert "this node's own address on eth0" in found.detail
+
+
+def test_a_vip_that_kubernetes_took_for_the_nodes_address_stays_a_vip() -> None:
+    """Our mark is on it, so it is ours."""
+    known = replace(facts(), node=NodeView(name=A, addresses=(VIP,)))
+    host = kernel(OWN)
+    host.put(ETH0, HOST, mark=OUR_MARK)
+    assert isinstance(verdict(agent(known, host)), Here)
+
+
+def test_ambiguous_default_routes_are_named() -> None:
+    """The address goes nowhere on a guess."""
+    host = kernel(OWN)
+    host.links = (link(), link(3, "eth1"))
+    host.routes = (route(), route(3))
+    host.put(3, "192.0.2.8/24")
+    found = verdict(agent(facts(), host))
+    assert isinstance(found, Away)
+    assert (found.reason, "eth0, eth1" in found.detail) == (Reason.NO_LOCAL_INTERFACE, True)
+
+
+def test_a_shared_address_is_decided_once() -> None:
+    """One verdict for both Services."""
+    one = agent(facts(service(ServiceKey("b/two")), service(ServiceKey("a/one"))))
+    assert isinstance(verdict(one), Here)
+    assert one.desired.vips[VIP].keys == ("a/one", "b/two")
+
+
+@pytest.mark.parametrize("part", ["services", "config", "electorate", "observed"])
+def test_while_something_is_unknown_nothing_follows(part: str) -> None:
+    """Memory is kept for the time when it is known again."""
+    one = agent()
+    one.run()
+    known = replace(one.facts, observed=one.look(), memory=one.memory)
+    found = desire(replace(known, **{part: None}), NOW)  # type: ignore[arg-type]  # per field
+    assert (found.is_whole, found.verdicts) == (False, {})
+    assert found.memory.tenures == one.memory.tenures
+
+
+def test_before_the_first_renewal_only_the_subnets_are_known() -> None:
+    """The Lease shows them; what a predecessor left is kept until its lifetime ends."""
+    host = kernel()
+    host.put(ETH0, HOST, mark=OUR_MARK, valid=5)
+    one = agent(replace(facts(), lease=Lease(duration=10.0)), host)
+    assert one.decide() == ()
+    assert not one.desired.is_whole
+    assert one.desired.selection.subnets == (
+        ip_network("192.0.2.0/24"),
+        ip_network("2001:db8::/64"),
+    )
+
+
+def test_a_restarted_agent_keeps_what_it_finds_without_a_gap() -> None:
+    """Its slot is still there, so nobody took it."""
+    host = kernel()
+    host.put(ETH0, HOST, mark=OUR_MARK, valid=5)
+    known = facts(service(announcing_IPv4=f"node-a,eth0,{VIP}"))
+    one = agent(known, host)
+    one.run()
+    found = one.desired.verdicts[VIP]
+    assert isinstance(found, Here)
+    assert found.is_standing
+    assert HOST in host.listing(ETH0)
+
+
+def test_the_winner_waits_for_the_slot_of_a_live_node() -> None:
+    """Once it is cleared there is nothing to wait for."""
+    one = agent(facts(service(WEB, **SLOT_B), members=(member(A), member(B, "10.0.0.0/8"))))
+    found = verdict(one)
+    assert isinstance(found, Wait)
+    assert (found.at, one.desired.next_change) == (NOW + HANDOVER_LIMIT, NOW + HANDOVER_LIMIT)
+    one.kernel.advance(NOW + 0.1)
+    with_service(one, service())
+    assert isinstance(verdict(one), Here)
+
+
+def test_a_slot_that_is_never_cleared_blocks_only_for_a_while() -> None:
+    """PureLB's agents do not clear theirs."""
+    one = agent(facts(service(WEB, **SLOT_B), members=(member(A), member(B, "10.0.0.0/8"))))
+    one.decide()
+    one.kernel.advance(NOW + HANDOVER_LIMIT)
+    assert isinstance(verdict(one), Here)
+
+
+def test_a_holder_that_has_not_renewed_since_is_waited_for_without_a_time() -> None:
+    """It may not know that it has lost."""
+    known = facts(service(WEB, **SLOT_B), members=(member(A), member(B, "10.0.0.0/8")))
+    one = agent(replace(known, renewed={B: NOW - 1}))
+    found = verdict(one)
+    assert isinstance(found, Wait)
+    assert math.isinf(found.at)
+    assert one.desired.next_change == NOW + 8.5
+
+
+def test_a_node_that_sees_another_take_its_slot_yields() -> None:
+    """Even though it is the winner by its own view; it waits as if it had just won."""
+    one = agent(facts(members=(member(A), member(B, "10.0.0.0/8"))))
+    one.run()
+    assert HOST in one.kernel.listing(ETH0)
+    one.kernel.advance(NOW + 1)
+    with_service(one, service(WEB, **SLOT_B))
+    one.run()
+    assert HOST not in one.kernel.listing(ETH0)
+    assert isinstance(one.desired.verdicts[VIP], Wait)
+
+
+def test_the_own_slot_that_appears_changes_nothing() -> None:
+    """It is the echo of our own write."""
+    one = agent()
+    one.run()
+    with_service(one, service(announcing_IPv4=f"node-a,eth0,{VIP}"))
+    assert isinstance(verdict(one), Here)
+    assert one.ops == ()
+
+
+def test_winning_anew_waits_anew() -> None:
+    """The time as a loser does not count."""
+    alone, both = (member(A), member(B, "10.0.0.0/8")), (member(A, "10.0.0.0/8"), member(B))
+    one = agent(facts(members=alone))
+    one.run()
+    one.facts = replace(one.facts, electorate=Electorate(both))
+    one.kernel.advance(NOW + 1)
+    one.run()
+    with_service(one, service(WEB, **SLOT_B))
+    one.kernel.advance(NOW + 5)
+    one.run()
+    one.facts = replace(one.facts, electorate=Electorate(alone))
+    found = verdict(one)
+    assert isinstance(found, Wait)
+    assert found.at == NOW + 5 + HANDOVER_LIMIT
+
+
+def test_affinity_prefers_nodes_with_endpoints() -> None:
+    """It falls back to everybody, and says so."""
+    known = facts(service(WEB, **AFFINITY), members=(member(A), member(B)))
+    for nodes, is_here, fallbacks in (
+        ({A}, True, ()),
+        ({B}, False, ()),
+        ({ServiceKey("node-x")}, None, (VIP,)),
+    ):
+        one = agent(replace(known, endpoints={WEB: frozenset(nodes)}))  # type: ignore[arg-type]
+        found = verdict(one)
+        assert one.desired.fallbacks == fallbacks
+        assert is_here is None or isinstance(found, Here) is is_here
+
+
+def test_affinity_waits_a_moment_for_endpoints() -> None:
+    """So that the plain winner does not take the address first and hand it over."""
+    one = agent(facts(service(WEB, **AFFINITY)))
+    found = verdict(one)
+    assert isinstance(found, Wait)
+    assert found.at == NOW + ENDPOINTS_WAIT
+    one.kernel.advance(NOW + ENDPOINTS_WAIT)
+    assert isinstance(verdict(one), Here)
+
+
+def test_an_address_in_place_is_kept_while_endpoints_are_not_known() -> None:
+    """After a restart."""
+    host = kernel()
+    host.put(ETH0, HOST, mark=OUR_MARK, valid=5)
+    assert isinstance(verdict(agent(facts(service(WEB, **AFFINITY)), host)), Here)
+
+
+@pytest.mark.parametrize("others", [{"allow_shared_ip": ""}, {"allow_shared_ip": "key"}])
+def test_a_sharing_key_switches_affinity_off(others: dict[str, str]) -> None:
+    """Its presence alone."""
+    assert isinstance(verdict(agent(facts(service(WEB, **AFFINITY, **others)))), Here)
+
+
+def test_a_shared_address_has_no_affinity() -> None:
+    """Its Services could want different nodes."""
+    services = (service(ServiceKey("a/one"), **AFFINITY), service(ServiceKey("b/two")))
+    assert isinstance(verdict(agent(facts(*services))), Here)
+
+
+def test_a_missing_address_waits_for_a_quiet_link() -> None:
+    """The loop is woken when the gate opens."""
+    one = agent(host=kernel(OWN))
+    one.run()
+    one.kernel.advance(NOW + 1)
+    one.change_own(ETH0, gone=OWN, back=OWN)
+    one.lose(ETH0, HOST)
+    found = verdict(one)
+    assert isinstance(found, Here)
+    assert (found.gate, found.is_repair) == (WaitUntil(NOW + 1 + QUIET), True)
+    assert one.desired.next_change == NOW + 1 + QUIET
+    one.settle(NOW + 1.5)
+    assert one.kernel.listing(ETH0) == (OWN, HOST)
+
+
+def test_while_the_own_address_is_away_the_address_stays_where_it_is() -> None:
+    """For a moment; then the node is no candidate and gives it up."""
+    one = agent(host=kernel(OWN))
+    one.run()
+    one.kernel.advance(NOW + 1)
+    one.run()
+    one.change_own(ETH0, gone=OWN)
+    found = verdict(one)
+    assert isinstance(found, Here)
+    assert isinstance(found.gate, Blocked)
+    assert one.desired.next_change == NOW + 1 + GRACE
+    one.kernel.advance(NOW + 1 + GRACE)
+    assert isinstance(verdict(one), Away)
+    assert one.desired.selection.subnets == ()
+
+
+def test_a_new_configuration_forgets_what_lingers() -> None:
+    """An interface that was removed from it drops its addresses at once."""
+    one = agent(host=kernel(OWN))
+    one.run()
+    one.kernel.advance(NOW + 1)
+    one.kernel.routes = (route(family=Family.IPV6, index=9),)
+    one.facts = replace(one.facts, config=NodeConfig(source="ns/other"))
+    assert isinstance(verdict(one), Away)
+
+
+def test_a_duplicate_ipv6_address_is_taken_away_and_tried_again_later() -> None:
+    """Detection takes a second or two each time; three seconds lie between."""
+    host = kernel()
+    host.taken = {VIP6}
+    one = agent(facts(service(WEB, str(VIP6))), host)
+    one.run()
+    one.kernel.advance(NOW + 2)
+    renewed(one)
+    one.run()
+    assert HOST6 not in host.listing(ETH0)
+    found = one.desired.verdicts[VIP6]
+    assert isinstance(found, Here)
+    assert (found.gate, found.is_standing) == (WaitUntil(NOW + 2 + DAD_RETRY), False)
+    one.kernel.advance(NOW + 2.1)
+    assert (one.decide(), one.desired.next_change) == ((), NOW + 2 + DAD_RETRY)
+    host.taken.clear()
+    one.settle(NOW + 2 + DAD_RETRY + 1)
+    assert HOST6 in host.listing(ETH0)
+
+
+def test_the_next_change_is_the_end_of_the_right_if_nothing_comes_before() -> None:
+    """Renewals wake by themselves."""
+    one = agent()
+    one.run()
+    one.decide()
+    assert one.desired.next_change == NOW + 8.5
+
+
+def test_a_lifetime_that_the_user_limits_is_refreshed_at_half() -> None:
+    """The Lease is much longer, so no renewal asks for it."""
+    config = NodeConfig(
+        source="ns/x", local=Lifetimes(valid=60, preferred=60, has_prefix_route=False)
+    )
+    one = agent(replace(facts(), config=config, lease=held(duration=600.0)))
+    one.run()
+    assert one.desired.next_change == NOW + 30
+    one.kernel.advance(NOW + 10)
+    one.run()
+    assert one.desired.next_change == NOW + 30
+    one.kernel.advance(NOW + 30)
+    assert len(one.decide()) == 1

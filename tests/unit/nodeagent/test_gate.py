@@ -1,0 +1,143 @@
+"""The order gate: when an address may be added, and where it must stand."""
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+
+from nodeagent.core.gate import (
+    ALONE,
+    CLEAR,
+    LONGEST,
+    QUIET,
+    Blocked,
+    Gate,
+    Record,
+    WaitUntil,
+    compare,
+    gate,
+    is_news,
+    misplaced,
+    note_change,
+    note_loss,
+)
+from nodeagent.core.links import Home, Nic, Observed
+from purelb.api.links import IFA_F_PERMANENT, IFA_F_TENTATIVE, OUR_MARK, LinkAddress
+from tests.unit.nodeagent.builders import ETH0, OWN, VIP, entry, link
+
+NIC = Nic(link=link(), own=(entry(OWN),), networks=(ip_network("192.0.2.0/24"),))
+HOME = Home(NIC, NIC.networks[0])
+
+
+def after(*changes: float, lost: float | None = None) -> Record:
+    """Return the record after changes of own addresses at these instants."""
+    record: Record = {}
+    for now in changes:
+        record = note_change(record, ETH0, now)
+    return record if lost is None else note_loss(record, ETH0, lost)
+
+
+@pytest.mark.parametrize(
+    ("record", "now", "expected"),
+    [
+        pytest.param({}, 100.0, CLEAR, id="nothing-ever-happened"),
+        pytest.param(after(100.0), 100.0, WaitUntil(100.0 + QUIET), id="own-address-changed"),
+        pytest.param(after(100.0, 100.05), 100.1, WaitUntil(100.05 + QUIET), id="and-again"),
+        pytest.param(after(100.0), 100.0 + QUIET, CLEAR, id="quiet"),
+        pytest.param(after(lost=100.0), 100.0, WaitUntil(100.0 + ALONE), id="ours-alone"),
+        pytest.param(after(lost=100.0), 100.0 + ALONE, CLEAR, id="nothing-followed"),
+        pytest.param(after(100.0, lost=99.9), 100.01, WaitUntil(100.0 + QUIET), id="both"),
+        pytest.param(note_change({}, 99, 100.0), 100.0, CLEAR, id="another-link"),
+    ],
+)
+def test_the_gate_opens_when_the_link_is_quiet(record: Record, now: float, expected: Gate) -> None:
+    """The loss of one of ours alone is repaired within milliseconds."""
+    assert gate(HOME, record, now) == expected
+
+
+def test_a_link_that_never_gets_quiet_is_used_all_the_same() -> None:
+    """After five seconds of unrest without a pause."""
+    record = after(*(100.0 + number * 0.05 for number in range(200)))
+    assert gate(HOME, record, 100.0 + LONGEST - 0.01) == WaitUntil(100.0 + LONGEST)
+    assert gate(HOME, record, 100.0 + LONGEST) == CLEAR
+
+
+def test_unrest_after_a_pause_begins_anew() -> None:
+    """The five seconds count from its own beginning."""
+    record = after(100.0, 104.0, 104.09)
+    assert record[ETH0].began == 104.0
+
+
+def test_without_the_own_address_the_gate_is_shut() -> None:
+    """However quiet the link is."""
+    found = gate(replace(HOME, is_steady=False), {}, 100.0)
+    assert isinstance(found, Blocked)
+    assert "192.0.2.0/24 on eth0" in found.reason
+
+
+def observed(*entries: LinkAddress, up: bool = True) -> Observed:
+    """Build an observation of one link."""
+    return Observed(links=(link(has_carrier=up),), addresses=entries, read_at=100.0)
+
+
+@pytest.mark.parametrize(
+    ("later", "is_unrest"),
+    [
+        (observed(entry(OWN)), False),
+        (observed(entry(OWN), entry("192.0.2.9/32", mark=OUR_MARK)), False),
+        (observed(replace(entry(OWN), valid_seconds=7)), False),
+        (observed(), True),
+        (observed(entry(OWN), entry("192.0.2.9/24")), True),
+        (observed(entry(OWN), up=False), True),
+        (Observed(read_at=100.0), True),
+        (observed(entry(OWN), entry("192.0.2.9/24", index=77)), False),
+    ],
+)
+def test_two_observations_show_what_no_event_told(later: Observed, *, is_unrest: bool) -> None:
+    """Own addresses, carrier and existence count; ours and lifetimes do not."""
+    record = compare({}, observed(entry(OWN)), later)
+    assert (record == note_change({}, ETH0, 100.0)) if is_unrest else (record == {})
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        (entry(OWN), False),
+        (replace(entry(OWN), valid_seconds=7, flags=IFA_F_PERMANENT), False),
+        (entry(OWN, flags=IFA_F_TENTATIVE), True),
+        (entry("192.0.2.8/24"), True),
+        (entry("192.0.2.7/32"), True),
+        (entry(OWN, index=9), True),
+    ],
+)
+def test_an_event_that_only_changes_lifetimes_is_no_news(
+    seen: LinkAddress, *, expected: bool
+) -> None:
+    """A lifetime that ends or begins to have an end flips the permanent flag."""
+    assert is_news(observed(entry(OWN)), seen) is expected
+
+
+HOST = f"{VIP}/32"
+OTHER = "198.51.100.7/24"
+
+
+@pytest.mark.parametrize(
+    ("texts", "own", "is_wrong"),
+    [
+        pytest.param((OWN, HOST), (OWN,), False, id="behind"),
+        pytest.param((HOST, OWN), (OWN,), True, id="before"),
+        pytest.param((OTHER, HOST, OWN), (OTHER, OWN), True, id="before-that-of-its-network"),
+        pytest.param((OWN, HOST, "192.0.2.8/24"), (OWN, "192.0.2.8/24"), False, id="second-own"),
+        pytest.param((OWN, HOST, OTHER), (OWN, OTHER), False, id="other-network-later"),
+        pytest.param((HOST,), (), False, id="no-own-address"),
+        pytest.param((f"{VIP}/24", OWN), (OWN,), False, id="a-leftover-is-not-reordered"),
+        pytest.param((HOST, "2001:db8::7/64"), ("2001:db8::7/64",), False, id="other-family"),
+    ],
+)
+def test_ours_must_stand_behind_the_nodes_own(
+    texts: tuple[str, ...], own: tuple[str, ...], *, is_wrong: bool
+) -> None:
+    """Behind the first own address, and behind the first one of its network."""
+    nic = Nic(link=link(), own=tuple(entry(text) for text in own))
+    found = misplaced(nic, [entry(text) for text in texts], {VIP})
+    assert found == ({VIP} if is_wrong else frozenset())

@@ -1,0 +1,199 @@
+"""The Lease's state machine, and when other nodes' Leases stop counting."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from purelb.api.identifiers import NodeName, Uid
+from purelb.api.views import LeaseView
+from purelb.core.lease import (
+    MARGIN,
+    SKEW,
+    Drain,
+    Empty,
+    Lease,
+    LeaseFact,
+    LeaseState,
+    RenewFailed,
+    RenewOk,
+    Sightings,
+    Superseded,
+    Tick,
+    step,
+)
+
+NEW = Lease(duration=10.0)
+HELD = step(NEW, RenewOk(100.0))
+FENCED = step(HELD, Tick(200.0))
+DRAINING = step(HELD, Drain())
+RELEASED = step(DRAINING, Empty())
+B = NodeName("node-b")
+SEEN = LeaseView(node=B, uid=Uid("u1"), duration=10.0, renewed="t1")
+
+
+@pytest.mark.parametrize(
+    ("lease", "fact", "state"),
+    [
+        pytest.param(NEW, RenewOk(100.0), LeaseState.HELD, id="first-renewal"),
+        pytest.param(NEW, RenewFailed(), LeaseState.ABSENT, id="first-failure"),
+        pytest.param(NEW, Tick(1e9), LeaseState.ABSENT, id="time-alone-fences-nobody-new"),
+        pytest.param(NEW, Superseded(100.0), LeaseState.ABSENT, id="superseded-before-held"),
+        pytest.param(NEW, Drain(), LeaseState.DRAINING, id="stopped-before-held"),
+        pytest.param(HELD, RenewOk(103.0), LeaseState.HELD, id="renewal"),
+        pytest.param(HELD, RenewFailed(), LeaseState.HELD, id="failure-while-valid"),
+        pytest.param(HELD, Tick(108.4), LeaseState.HELD, id="just-before-the-end"),
+        pytest.param(HELD, Tick(108.5), LeaseState.FENCED, id="the-end"),
+        pytest.param(HELD, Superseded(101.0), LeaseState.FENCED, id="superseded"),
+        pytest.param(HELD, Drain(), LeaseState.DRAINING, id="stop"),
+        pytest.param(HELD, Empty(), LeaseState.HELD, id="empty-without-stop"),
+        pytest.param(FENCED, RenewOk(201.0), LeaseState.HELD, id="healed"),
+        pytest.param(FENCED, Tick(300.0), LeaseState.FENCED, id="fenced-stays"),
+        pytest.param(FENCED, Drain(), LeaseState.DRAINING, id="stop-while-fenced"),
+        pytest.param(DRAINING, RenewOk(103.0), LeaseState.DRAINING, id="renewal-in-flight"),
+        pytest.param(DRAINING, Tick(200.0), LeaseState.DRAINING, id="draining-stays"),
+        pytest.param(DRAINING, Empty(), LeaseState.RELEASED, id="emptied"),
+        pytest.param(RELEASED, RenewOk(103.0), LeaseState.RELEASED, id="no-way-back"),
+        pytest.param(RELEASED, Drain(), LeaseState.RELEASED, id="stop-twice"),
+    ],
+)
+def test_states_follow_the_table(lease: Lease, fact: LeaseFact, state: LeaseState) -> None:
+    """Every state with the facts that may reach it."""
+    assert step(lease, fact).state is state
+
+
+def test_the_right_counts_from_the_sending_and_ends_a_margin_early() -> None:
+    """However late the answer was."""
+    assert HELD.until == 100.0 + 10.0 - MARGIN
+    assert HELD.is_leased(HELD.until - 0.001)
+    assert not HELD.is_leased(HELD.until)
+
+
+def test_an_answer_out_of_order_takes_nothing_back() -> None:
+    """The later request already counts."""
+    assert step(step(HELD, RenewOk(104.0)), RenewOk(102.0)).until == 104.0 + 10.0 - MARGIN
+
+
+def test_failures_in_a_row_are_counted_until_a_success() -> None:
+    """They are for the log; they end no right."""
+    failed = step(step(HELD, RenewFailed()), RenewFailed())
+    assert (failed.failures, failed.until) == (2, HELD.until)
+    assert step(failed, RenewOk(103.0)).failures == 0
+
+
+def test_an_answer_under_way_does_not_revive_a_superseded_lease() -> None:
+    """Only a renewal sent after the other instance was seen does."""
+    lost = step(HELD, Superseded(105.0))
+    assert not lost.is_leased(105.1)
+    assert step(lost, RenewOk(104.9)) == lost
+    assert step(lost, RenewOk(105.1)).is_leased(105.2)
+
+
+def test_a_draining_lease_protects_what_is_still_there() -> None:
+    """Until its time is over, and not a moment after the release."""
+    assert DRAINING.is_leased(108.0)
+    assert not RELEASED.is_leased(108.0)
+
+
+def names(sightings: Sightings, now: float, fresh_since: float | None = 0.0) -> list[str]:
+    """Return the nodes that count."""
+    return [lease.node for lease in sightings.live(now, fresh_since)]
+
+
+def test_a_lease_counts_until_it_was_not_seen_to_change_for_its_duration() -> None:
+    """Reading it again unchanged proves nothing, a new renewTime does."""
+    sightings = Sightings()
+    sightings.seen(SEEN, 100.0)
+    sightings.seen(replace(SEEN, version="9"), 108.0)
+    assert names(sightings, 109.9) == [B]
+    assert sightings.next_expiry(0.0) == 110.0
+    assert names(sightings, 110.0) == []
+    assert sightings.expired() == {B}
+    sightings.seen(replace(SEEN, renewed="t2"), 111.0)
+    assert (names(sightings, 111.0), sightings.renewed_at()) == ([B], {B: 111.0})
+    assert sightings.expired() == frozenset()
+
+
+def test_what_a_lease_says_is_news_even_if_it_was_not_renewed() -> None:
+    """Subnets may change between renewals."""
+    sightings = Sightings()
+    sightings.seen(SEEN, 100.0)
+    sightings.seen(replace(SEEN, is_announcing=False), 101.0)
+    assert [lease.is_announcing for lease in sightings.live(102.0, 0.0)] == [False]
+
+
+def test_a_new_lease_under_an_old_name_is_a_renewal() -> None:
+    """It was deleted and made again, with whatever time in it."""
+    sightings = Sightings()
+    sightings.seen(SEEN, 100.0)
+    sightings.seen(replace(SEEN, uid=Uid("u2")), 109.0)
+    assert names(sightings, 112.0) == [B]
+
+
+def test_nobody_is_judged_before_the_own_view_was_whole_for_a_duration() -> None:
+    """Neither after a restart nor when an API comes back."""
+    sightings = Sightings()
+    sightings.seen(SEEN, 100.0)
+    assert names(sightings, 500.0, fresh_since=None) == [B]
+    assert sightings.next_expiry(None) is None
+    assert names(sightings, 509.9, fresh_since=500.0) == [B]
+    assert names(sightings, 510.0, fresh_since=500.0) == []
+
+
+def test_losing_sight_of_the_api_does_not_bring_the_dead_back() -> None:
+    """Who was judged expired stays so until its Lease changes."""
+    sightings = Sightings()
+    sightings.seen(SEEN, 100.0)
+    assert names(sightings, 120.0) == []
+    assert names(sightings, 130.0, fresh_since=None) == []
+    assert names(sightings, 131.0, fresh_since=130.5) == []
+
+
+def test_a_deleted_lease_counts_no_longer_at_once() -> None:
+    """Its holder gave it up; deleting one that is not known is nothing."""
+    sightings = Sightings()
+    sightings.seen(SEEN, 100.0)
+    sightings.gone(B)
+    sightings.gone(B)
+    assert (names(sightings, 100.0, None), sightings.expired()) == ([], frozenset())
+    assert sightings.next_expiry(0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("age", "is_live"),
+    [(None, True), (0.0, True), (-60.0, True), (10.0 + SKEW - 1, True), (10.0 + SKEW, False)],
+)
+def test_wall_clocks_only_tell_a_relic_at_first_sight(age: float | None, is_live: bool) -> None:
+    """A minute of skew must not empty the cluster; an old relic must not delay a takeover."""
+    sightings = Sightings()
+    sightings.seen(SEEN, 100.0, age)
+    assert (names(sightings, 100.0) == [B]) is is_live
+
+
+def test_a_wall_clock_that_jumps_later_changes_nothing() -> None:
+    """From the second sight on only our clock counts."""
+    sightings = Sightings()
+    sightings.seen(SEEN, 100.0, 0.0)
+    sightings.seen(replace(SEEN, renewed="t2"), 103.0, 1e6)
+    assert names(sightings, 104.0) == [B]
+
+
+@pytest.mark.parametrize("lease", [replace(SEEN, duration=0.0), replace(SEEN, renewed="")])
+def test_a_lease_without_duration_or_renewal_counts_for_nothing(lease: LeaseView) -> None:
+    """PureLB's rule for a live node."""
+    sightings = Sightings()
+    sightings.seen(lease, 100.0)
+    assert names(sightings, 100.0, None) == []
+
+
+def test_live_leases_are_sorted_by_node() -> None:
+    """Whatever the order in which they were seen."""
+    sightings = Sightings()
+    for name in ("node-c", "node-a", "node-b"):
+        sightings.seen(replace(SEEN, node=NodeName(name)), 100.0)
+    assert names(sightings, 100.0) == ["node-a", "node-b", "node-c"]
+
+
+def test_a_lease_that_was_never_renewed_ends_in_the_past() -> None:
+    """So that no comparison can take it for valid."""
+    assert NEW.until == -math.inf

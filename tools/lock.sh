@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Pins the dependencies of each program and of development, with hashes and without index addresses.
+set -euo pipefail
+uv=${1:-uv}
+compile() { # compile FILE [ARGUMENT...]
+  local file=$1; shift
+  "$uv" pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+    --no-emit-find-links --python-version 3.11 "$@" pyproject.toml -o "requirements/$file.txt"
+}
+compile dev --extra allocator --extra nodeagent --extra playground --extra dev
+for program in allocator nodeagent; do
+  compile "$program" --extra "$program" -c requirements/dev.txt
+done
