@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from contextlib import AsyncExitStack
 
 from allocator import settings as config
@@ -31,7 +30,7 @@ from purelb.runtime.metrics import new_registry
 
 logger = logging.getLogger(__name__)
 
-STUCK_SECONDS = 60.0  # without a turn of the work loop while something waits for it
+STUCK_SECONDS = 60.0  # that a due Service may wait for the work loop
 
 
 class Allocator:
@@ -47,7 +46,7 @@ class Allocator:
         metrics = AllocatorMetrics(self.registry, self.store, self.ledger)
         self.poster = EventPoster(events, "purelb-allocator", os.uname().nodename, clock)
         reporter = Reporter(self.store, metrics, self.poster, clock)
-        self.groups = GroupStatusWriter(kube, self.store, self.ledger, metrics)
+        self.groups = GroupStatusWriter(kube, self.store, self.ledger, metrics, clock)
         writer = ServiceWriter(kube)
         self.worker = Worker(self.store, self.ledger, writer, reporter, self.groups.wake)
         self.watches = Watches(kube, self.store, self.ledger, clock, settings.namespace)
@@ -72,10 +71,8 @@ class Allocator:
         return Health(registry=self.registry, is_alive=self._is_alive, is_ready=self._is_ready)
 
     def _is_alive(self) -> str | None:
-        silent = time.monotonic() - self.worker.turned_at
-        if self.worker.backlog and silent > STUCK_SECONDS:
-            return f"the work loop has not turned for {silent:.0f} s"
-        return None
+        overdue = self.worker.overdue()
+        return f"Services wait for {overdue:.0f} s" if overdue > STUCK_SECONDS else None
 
     def _is_ready(self) -> str | None:
         return None if self.worker.is_adopted else "addresses in use are not adopted yet"

@@ -35,6 +35,7 @@ from purelb.runtime.metrics import new_registry
 logger = logging.getLogger(__name__)
 
 STUCK_SECONDS = 60.0  # without a pass; there is one at least every five seconds
+WITHDRAW_SECONDS = 8.0
 CLEAR_SECONDS = 2.0  # for clearing slots at a stop, before the Lease goes all the same
 
 
@@ -46,9 +47,7 @@ class Agent:
         self.settings, self.clock = settings, clock
         self.registry = new_registry()
         self.kernel = Kernel(clock, lambda: self.loop.wake())
-        self.world = WorldStore(
-            clients.kube, clock, settings.node, settings.namespace, self._world_changed
-        )
+        self.world = WorldStore(clients.kube, clock, settings, self._world_changed)
         self.loop = Loop(settings, self.world, self.kernel, clock)
         store = LeaseStore(clients.lease, settings.namespace, LEASE_PREFIX + settings.node)
         self.keeper = LeaseKeeper(store, clock, settings.lease_seconds, self.loop.wake)
@@ -99,14 +98,21 @@ class Agent:
         """Withdraw every address, say so in the slots, and only then give up the Lease."""
         logger.info("stopping", extra={"action": "markUnhealthy"})
         self.keeper.drain()
-        while self.loop.told.held:
-            await self.loop.wait_pass()
+        is_empty = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WITHDRAW_SECONDS):
+                await self.loop.wait_pass()
+                is_empty = await self.loop.wait_empty()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLEAR_SECONDS):
                 await self.slots.wait_idle()
         renewing.cancel()  # a renewal in flight must not undo the release
         await asyncio.wait([renewing])
-        await self.keeper.release(self.settings.instance)
+        if is_empty:
+            await self.keeper.release(self.settings.instance)
+        else:
+            # The kernel drops what is left when its lifetime ends; the Lease must last as long.
+            logger.error("addresses may be left, the lease is not released")
 
     def health(self) -> Health:
         """Return what the health port asks."""
@@ -122,7 +128,7 @@ class Agent:
             node=self.settings.node,
             told=self.loop.told,
             state=config.state if config is not None else None,
-            is_leased=self.keeper.lease.is_leased(self.clock.now()),
+            is_leased=self.keeper.may_hold(),
             members=len(electorate.members) if electorate is not None else 0,
             subnets=electorate.subnet_count if electorate is not None else 0,
             local_subnets=self.loop.desired.selection.subnets,
@@ -135,7 +141,7 @@ class Agent:
     def _is_ready(self) -> str | None:
         if not self.world.is_complete:
             return "the cluster is not known completely yet"
-        if not self.keeper.lease.is_leased(self.clock.now()):
+        if not self.keeper.may_hold():
             return "this node has no valid Lease"
         return None
 
@@ -175,6 +181,8 @@ def main() -> int:
     try:
         settings = config.load(sys.argv[1:], os.environ)
         logs.set_up(settings.log_level)
+        for remark in settings.remarks:
+            logger.warning(remark)
         asyncio.run(serve(settings))
     except SettingsError as error:
         print(f"nodeagent: {error}", file=sys.stderr)

@@ -24,6 +24,7 @@ class Settings:
     instance: str  # the Pod's uid; may be empty
     lease_seconds: float
     log_level: str
+    remarks: tuple[str, ...] = ()  # settings that are not used as they are, and why
 
 
 def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -33,6 +34,7 @@ def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         raise SettingsError("the node's name is missing: set PURELB_NODE_NAME or --node-name")
     if not given.namespace:
         raise SettingsError("the namespace is missing: set PURELB_NAMESPACE or --namespace")
+    lease_seconds, remarks = _lease_seconds(given.lease_duration)
     return Settings(
         port=given.port,
         host=given.host,
@@ -40,7 +42,8 @@ def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         namespace=given.namespace,
         node=NodeName(given.node_name),
         instance=given.pod_uid,
-        lease_seconds=_lease_seconds(given.lease_duration),
+        lease_seconds=lease_seconds,
+        remarks=remarks,
         log_level=environment.get("PURELB_LOG_LEVEL", "info"),
     )
 
@@ -64,14 +67,14 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _lease_seconds(text: str) -> float:
+def _lease_seconds(text: str) -> tuple[float, tuple[str, ...]]:
+    """Return the duration, and what is to be said about a text that is not used as it is."""
     try:
         seconds = parse_duration(text)
     except ValueError as error:
-        raise SettingsError(f"PURELB_LEASE_DURATION: {error}") from error
+        note = f"PURELB_LEASE_DURATION: {error}; {LEASE_DEFAULT} is used"
+        return parse_duration(LEASE_DEFAULT), (note,)
     if seconds < LEASE_SHORTEST:
-        raise SettingsError(
-            f"PURELB_LEASE_DURATION {text!r} is shorter than {LEASE_SHORTEST:g}s, "
-            "too short to renew it safely; 10s is usual"
-        )
-    return seconds
+        note = f"PURELB_LEASE_DURATION {text!r} is too short to renew; {LEASE_SHORTEST:g}s is used"
+        return LEASE_SHORTEST, (note,)
+    return seconds, ()

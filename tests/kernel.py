@@ -143,9 +143,7 @@ class Kernel:
         return replace(entry.address, flags=flags, valid_seconds=left)
 
     def _insert(self, new: NewAddress, mark: int) -> str:
-        if any(
-            _place(entry) == Placed(new.index, new.address, new.prefix) for entry in self.entries
-        ):
+        if any(_excludes(entry.address, new) for entry in self.entries):
             return "exists"
         if all(link.index != new.index for link in self.links):
             return "no such device"
@@ -246,6 +244,7 @@ class Agent:
     ops: tuple[Op, ...] = ()
     reports: list[Report] = field(default_factory=list)
     seen: Observed | None = None
+    asked: Facts | None = None  # what the last decision was made by
 
     def look(self) -> Observed:
         """Observe, and note what has changed since the last time."""
@@ -265,6 +264,7 @@ class Agent:
             installed=self.told.installed,
             memory=self.memory,
         )
+        self.asked = facts
         self.desired = desire(facts, self.kernel.now)
         self.memory = self.desired.memory
         self.ops = plan(self.desired, observed, self.kernel.now)
@@ -287,10 +287,13 @@ class Agent:
         return self.execute(self.decide())
 
     def settle(self, until: Instant) -> None:
-        """Do passes at every wake-up the core asks for, and one at `until`; time moves on."""
+        """Do passes at every wake-up, and one at `until`; time moves on.
+
+        Operations wake by the events that they cause, everything else at the core's wish.
+        """
         for _ in range(1000):
             self.run()
-            wake = self.desired.next_change
+            wake = self.kernel.now if self.ops else self.desired.next_change
             if wake is None or wake > until:
                 break
             self.kernel.advance(wake)
@@ -315,6 +318,12 @@ class Agent:
 
 def _place(entry: Entry) -> Placed:
     return Placed(entry.address.index, entry.address.address, entry.address.prefix)
+
+
+def _excludes(known: LinkAddress, new: NewAddress) -> bool:
+    """Tell whether the kernel refuses an address; IPv6 knows each only once per link."""
+    is_same = known.index == new.index and known.address == new.address
+    return is_same and (known.prefix == new.prefix or known.address.version == 6)
 
 
 def _is_same_network(one: LinkAddress, other: LinkAddress) -> bool:

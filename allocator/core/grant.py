@@ -45,7 +45,7 @@ def grant(world: World, ledger: Ledger, facts: Facts, request: AddressRequest | 
     if facts.service.is_deleting:
         return NOTHING
     if isinstance(request, Problem):
-        return Grant(problem=request, is_pinned=True) if facts.missing else NOTHING
+        return Grant(problem=request) if facts.missing else NOTHING
     if not request.pins:
         selection = select(world.pools, request.key, request.group)
         if _is_multi(request, selection):

@@ -12,6 +12,16 @@ from purelb.api.identifiers import PoolName, SharingKey
 from purelb.api.problems import Problem, Reason
 
 
+def is_news(problem: Problem, known: Problem | None) -> bool:
+    """Tell whether a person who was told `known` should be told this.
+
+    A full pool stays full while its holders, and with them the text, change.
+    """
+    if known is None or problem.reason is not Reason.EXHAUSTED:
+        return problem != known
+    return (problem.reason, problem.pool) != (known.reason, known.pool)
+
+
 def exhausted(pool: Pool, family: Family, ledger: Ledger) -> Problem:
     """No address of a family is left; the text has sizes and one of the holders."""
     ranges = pool.ranges[family]
@@ -70,7 +80,8 @@ def bound_elsewhere(
 
 def outside(pin: IPAddress, pools: PoolSet) -> Problem:
     """A pinned address is in no pool."""
-    known = ", ".join(sorted(pools.pools)) or "none"
+    ranged = (name for name, pool in pools.pools.items() if not pool.is_external)
+    known = ", ".join(sorted(ranged)) or "none"
     return Problem(
         reason=Reason.OTHER,
         detail=f'"{pin}" does not belong to any group; choose an address inside a range of a local'

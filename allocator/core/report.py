@@ -4,14 +4,14 @@ Belongs here: JSON values and labels. Does not: sending, counting, rate limits (
 Events (`notices`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from allocator.core.decisions import Change, Count, Decision, Ignore, Keep
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool, PoolSet
-from purelb.api.addresses import Family, IPAddress
+from purelb.api.addresses import Family
 from purelb.api.groups import GroupKey
 
 JSON: TypeAlias = Mapping[str, Any]
@@ -51,11 +51,6 @@ def writes_of(decision: Decision) -> Writes:
         return Writes(spec=None, status=None)
     change = decision.change
     return Writes(spec=_spec(change), status=_status(change))
-
-
-def ingress_body(addresses: Sequence[IPAddress]) -> list[JSON]:
-    """Return status.loadBalancer.ingress; servers before Kubernetes 1.29 drop `ipMode`."""
-    return [{"ip": str(address), "ipMode": "VIP"} for address in addresses]
 
 
 def group_status(pool: Pool, ledger: Ledger) -> JSON:
@@ -157,5 +152,7 @@ def _status(change: Change) -> JSON | None:
         metadata["annotations"] = dict(change.annotations)
     body: dict[str, object] = {"metadata": metadata}
     if change.ingress is not None:
-        body["status"] = {"loadBalancer": {"ingress": ingress_body(change.ingress)}}
+        # Servers before Kubernetes 1.29 drop `ipMode`.
+        ingress = [{"ip": str(address), "ipMode": "VIP"} for address in change.ingress]
+        body["status"] = {"loadBalancer": {"ingress": ingress}}
     return body

@@ -69,7 +69,7 @@ def _report(ledger: Ledger, facts: Facts, grant: Grant, addresses: Iterable[IPAd
     service = facts.service
     known = ledger.problem(service.key)
     problem, wants = grant.problem, grant.wants
-    is_news = problem is not None and problem != known
+    is_news = problem is not None and refusals.is_news(problem, known)
     told: list[Notice] = []
     counts = list(grant.counts)
     if problem is None:

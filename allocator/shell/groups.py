@@ -15,16 +15,15 @@ from allocator.shell.metrics import AllocatorMetrics
 from allocator.shell.world import WorldStore
 from purelb.api.identifiers import PoolName
 from purelb.api.resources import ServiceGroup
-from purelb.core.backoff import Backoff
-from purelb.runtime.clock import wall_clock
+from purelb.runtime.clock import Clock, wall_clock
 from purelb.runtime.errors import ConflictError, ForbiddenError, PurelbError
 from purelb.runtime.kube import Kube, PatchType
+from purelb.runtime.reconciler import Reconciler
 
 logger = logging.getLogger(__name__)
 
 MANAGER = "purelb-allocator"
 PAUSE_SECONDS = 1.0  # between two rounds of writes under a burst
-BACKOFF = Backoff(first=1.0, longest=60.0)
 
 
 class GroupStatusWriter:
@@ -36,11 +35,13 @@ class GroupStatusWriter:
         store: WorldStore,
         ledger: Ledger,
         metrics: AllocatorMetrics,
+        clock: Clock,
     ) -> None:
         self._kube, self._store, self._ledger, self._metrics = kube, store, ledger, metrics
         self._wake = asyncio.Event()
         self._written: dict[str, Mapping[str, Any]] = {}  # by uid
         self._has_conditions = True  # PureLB's own CRD does not declare them
+        self._writes: Reconciler[str] = Reconciler("group status", self._write, clock, room=4)
 
     def wake(self) -> None:
         """Say that counts or groups may have changed."""
@@ -48,27 +49,32 @@ class GroupStatusWriter:
 
     async def run(self) -> NoReturn:
         """Work until cancelled; the first change after a pause is written at once."""
-        failures = 0
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            is_complete = await self._round()
-            failures = 0 if is_complete else failures + 1
-            if not is_complete:
-                self._wake.set()
-            await asyncio.sleep(max(PAUSE_SECONDS, BACKOFF.delay(failures)))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._writes.run())
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                groups = self._store.groups
+                self._written = {uid: done for uid, done in self._written.items() if uid in groups}
+                for uid in groups:
+                    self._writes.mark(uid)
+                await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _round(self) -> bool:
-        """Write what differs; tells whether everything is written."""
-        groups = self._store.groups
-        self._written = {uid: status for uid, status in self._written.items() if uid in groups}
-        is_complete = True
-        for uid, group in list(groups.items()):
-            written = self._written.get(uid, group.status or {})
-            status = self._status(group, written)
-            if status != written:
-                is_complete &= await self._write(uid, group, status)
-        return is_complete
+    async def _write(self, uid: str) -> None:
+        group = self._store.groups.get(uid)
+        if group is None:
+            return
+        written = self._written.get(uid, group.status or {})
+        status = self._status(group, written)
+        if status == written:
+            return
+        try:
+            await self._apply(group, status)
+        except PurelbError as error:
+            self._metrics.status_writes.labels(_outcome(error)).inc()
+            raise
+        self._metrics.status_writes.labels("success").inc()
+        self._written[uid] = status
 
     def _status(self, group: ServiceGroup, written: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what the status should be; `written` is what it is."""
@@ -83,19 +89,6 @@ class GroupStatusWriter:
         if condition is not None and self._has_conditions:
             status["conditions"] = [_merged(condition, written)]
         return status
-
-    async def _write(self, uid: str, group: ServiceGroup, status: Mapping[str, Any]) -> bool:
-        try:
-            await self._apply(group, status)
-        except PurelbError as error:
-            self._metrics.status_writes.labels(_outcome(error)).inc()
-            name = f"{group.metadata.namespace}/{group.metadata.name}"
-            facts = {"group": name, "error": str(error)}
-            logger.warning("cannot write the status of a ServiceGroup", extra=facts)
-            return False
-        self._metrics.status_writes.labels("success").inc()
-        self._written[uid] = status
-        return True
 
     async def _apply(self, group: ServiceGroup, status: Mapping[str, Any]) -> None:
         try:

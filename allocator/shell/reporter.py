@@ -4,6 +4,7 @@ Each decision is told once: those without a write when they are made, the others
 has confirmed the write.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from typing import assert_never
@@ -22,6 +23,8 @@ from purelb.runtime.errors import PurelbError
 from purelb.runtime.events import Event, EventPoster, Reference
 
 logger = logging.getLogger(__name__)
+
+WARN_SECONDS = 2.0  # for an Event that should be there before the address
 
 
 class Reporter:
@@ -48,6 +51,8 @@ class Reporter:
                     "error": problem.detail,
                 },
             )
+        for count in decision.report.counts:  # once: a decision that is repeated has none
+            self._count(count)
         is_written_later = isinstance(decision, Assign | Release) and decision.change is not None
         if not is_written_later:
             self._post(decision.key, decision.report.warnings)
@@ -56,10 +61,12 @@ class Reporter:
     async def warn_first(self, decision: Decision) -> None:
         """Send what a person must be able to read before the address appears."""
         for notice in decision.report.warnings:
+            event = self._event(decision.key, notice)
             try:
-                await self._poster.send(self._event(decision.key, notice))
-            except PurelbError as error:  # an Event is no reason to withhold an address
-                logger.info("cannot send event", extra={"error": str(error)})
+                async with asyncio.timeout(WARN_SECONDS):
+                    await self._poster.send(event)
+            except (PurelbError, TimeoutError):  # an Event is no reason to withhold an address
+                self._poster.post(event)
 
     def written(self, decision: Decision) -> None:
         """Tell of a decision whose write is confirmed."""
@@ -106,8 +113,6 @@ class Reporter:
 
     def _tell(self, decision: Decision) -> None:
         self._post(decision.key, decision.report.notices)
-        for count in decision.report.counts:
-            self._count(count)
 
     def _post(self, key: ServiceKey, notices: Iterable[Notice]) -> None:
         for notice in notices:

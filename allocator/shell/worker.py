@@ -26,6 +26,7 @@ from purelb.runtime.errors import ConflictError, NotFoundError, PermanentError, 
 logger = logging.getLogger(__name__)
 
 WRITERS = 32
+FIRST = -3600.0  # due before all else: who waits for what was freed comes before newcomers
 STRETCH_SECONDS = 0.01  # of deciding, before others have their turn
 COMPARE_SECONDS = 600.0  # between two looks at everything, whatever the events said
 BACKOFF = Backoff(first=0.02, longest=30.0)
@@ -43,20 +44,22 @@ class Worker:
         reporter: Reporter,
         on_commit: Callable[[], None],
     ) -> None:
-        self.turned_at = time.monotonic()  # when the loop last went round, for liveness
         self.is_adopted = False
+        self._turned_at = reporter.clock.now()  # when the loop last looked for due Services
         self._store, self._ledger, self._writer, self._reporter = store, ledger, writer, reporter
         self._on_commit = on_commit
         self._dirty: DirtySet[ServiceKey] = DirtySet()
         self._wake = asyncio.Event()
         self._jobs: asyncio.Queue[tuple[Decision, Writes]] = asyncio.Queue()
         self._failures: dict[ServiceKey, int] = {}
+        # Decisions whose write got no answer: told of once the cluster shows that it happened.
+        self._unconfirmed: dict[ServiceKey, Decision] = {}
         self._clock: Clock = reporter.clock
 
-    @property
-    def backlog(self) -> int:
-        """How many Services wait for a decision or its write."""
-        return len(self._dirty)
+    def overdue(self) -> float:
+        """Return for how many seconds a Service that is due has waited for the loop; 0 for none."""
+        due = self._dirty.next_due()
+        return 0.0 if due is None else max(0.0, self._clock.now() - max(due, self._turned_at))
 
     def mark(self, keys: Iterable[ServiceKey], delay: float = 0.0) -> None:
         """Ask for a look at Services, in this order."""
@@ -97,11 +100,11 @@ class Worker:
     async def _decide_due(self) -> None:
         stretch_ends = time.monotonic() + STRETCH_SECONDS
         while (key := self._dirty.take(self._clock.now())) is not None:
+            self._turned_at = self._clock.now()
             self._decide(key)
             if time.monotonic() >= stretch_ends:
                 await asyncio.sleep(0)
                 stretch_ends = time.monotonic() + STRETCH_SECONDS
-        self.turned_at = time.monotonic()
 
     def _decide(self, key: ServiceKey) -> None:
         try:
@@ -116,9 +119,11 @@ class Worker:
         if decision.before != decision.after:
             self._on_commit()
         self._reporter.decided(decision)
-        self.mark(woken)
+        self.mark(woken, FIRST)
         writes = writes_of(decision)
         if writes.spec is None and writes.status is None:
+            if (unconfirmed := self._unconfirmed.pop(key, None)) is not None:
+                self._reporter.written(unconfirmed)
             self._finish(key)
         else:
             self._jobs.put_nowait((decision, writes))
@@ -138,20 +143,22 @@ class Worker:
         except TransientError as error:
             # The write may have happened: what was decided stays, and the next look will tell.
             logger.info("write failed", extra={"service": key, "error": str(error)})
+            self._unconfirmed.setdefault(key, decision)
             self._retry(key, error.retry_after)
         except NotFoundError:
-            self.mark(self._ledger.revert(decision))
+            self.mark(self._ledger.revert(decision), FIRST)
             self._finish(key)
         except PermanentError as error:
             logger.error("write refused", extra={"service": key, "error": str(error)})
-            self.mark(self._ledger.revert(decision))
+            self._reporter.metrics.update_errors.inc()
+            self.mark(self._ledger.revert(decision), FIRST)
             self._finish(key)
             self.mark([key], REFUSED_SECONDS)
         except Exception:
             logger.exception("cannot write", extra={"service": key})
             self._retry(key, REFUSED_SECONDS)
         else:
-            self._reporter.written(decision)
+            self._reporter.written(self._unconfirmed.pop(key, decision))
             self._finish(key)
 
     def _finish(self, key: ServiceKey) -> None:

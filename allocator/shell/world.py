@@ -23,6 +23,7 @@ class WorldStore:
         self._install_namespace = install_namespace
         self._is_default_announcer = is_default_announcer
         self._leases: dict[NodeName, LeaseView] = {}
+        self._active_subnets: frozenset[IPNetwork] = frozenset()
 
     def set_service(self, old: ServiceView | None, new: ServiceView | None) -> ServiceKey:
         """Take in one change of a Service; returns whose it was."""
@@ -36,12 +37,16 @@ class WorldStore:
 
     def set_lease(self, old: LeaseView | None, new: LeaseView | None) -> bool:
         """Take in one change of a node's Lease; tells whether the active subnets changed."""
-        before = self._active_subnets()
         if new is not None:
             self._leases[new.node] = new
         elif old is not None:
             self._leases.pop(old.node, None)
-        return before != self._active_subnets()
+        if old is not None and new is not None and old.subnets == new.subnets:
+            return False  # a renewal
+        before = self._active_subnets
+        shown = (net for lease in self._leases.values() for net in lease.subnets)
+        self._active_subnets = frozenset(shown)
+        return before != self._active_subnets
 
     def set_groups(self, groups: Iterable[ServiceGroup]) -> PoolSet:
         """Take in all ServiceGroups and return the pools that were in force before."""
@@ -57,8 +62,5 @@ class WorldStore:
             services=self.services,
             pools=self.pools,
             is_default_announcer=self._is_default_announcer,
-            active_subnets=self._active_subnets(),
+            active_subnets=self._active_subnets,
         )
-
-    def _active_subnets(self) -> frozenset[IPNetwork]:
-        return frozenset(net for lease in self._leases.values() for net in lease.subnets)

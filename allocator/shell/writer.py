@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from allocator.core.report import JSON, Writes
 from purelb.api.identifiers import ServiceKey, split_key
-from purelb.api.resources import decode_service
+from purelb.api.resources import DecodeError, decode_service
 from purelb.api.views import ServiceView, view_service
-from purelb.runtime.errors import ForbiddenError
+from purelb.runtime.errors import ForbiddenError, TransientError
 from purelb.runtime.kube import Kube
 from purelb.runtime.replace import replace_object
 
@@ -34,20 +34,27 @@ class ServiceWriter:
             view = await self._send(path, writes.spec)
             status = status and _on_top_of(status, view)
         if status is not None:
-            view = await self._send(f"{path}/status", status)
+            view = await self._send(path, status, "/status")
             annotations = status["metadata"].get("annotations", {})
             if not _has(view, annotations):
                 # A server that keeps no metadata written with the status gets it by a second write.
                 await self._send(path, _on_top_of({"metadata": {"annotations": annotations}}, view))
 
-    async def _send(self, path: str, body: JSON) -> ServiceView:
+    async def _send(self, path: str, body: JSON, subresource: str = "") -> ServiceView:
         if self._may_patch:
             try:
-                return view_service(decode_service(await self._kube.patch(path, body)))
+                return _view(await self._kube.patch(path + subresource, body))
             except ForbiddenError:
                 logger.info("patch is not allowed, replacing whole objects from now on")
                 self._may_patch = False
-        return view_service(decode_service(await replace_object(self._kube, path, body)))
+        return _view(await replace_object(self._kube, path, body, subresource))
+
+
+def _view(answer: bytes) -> ServiceView:
+    try:
+        return view_service(decode_service(answer))
+    except DecodeError as error:
+        raise TransientError(f"the answer is no Service: {error}") from error
 
 
 def _on_top_of(body: JSON, view: ServiceView) -> JSON:

@@ -40,9 +40,9 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
         return known
     vips = gather(services)
     own = frozenset(facts.node.addresses) if facts.node is not None else frozenset()
-    presence = facts.memory.presence if facts.memory.config == config else {}
-    selection = select(observed, config, vips.keys() - own, presence=presence, now=now)
-    memory = Memory(tenures=facts.memory.tenures, presence=selection.presence, config=config)
+    memory = _configured(facts.memory, config)
+    selection = select(observed, config, vips.keys() - own, presence=memory.presence, now=now)
+    memory = replace(memory, presence=selection.presence)
     if facts.electorate is None or facts.lease.state is LeaseState.ABSENT:
         # Which networks are here is known nevertheless, for the Lease to show.
         return DesiredState(
@@ -62,19 +62,25 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
             live=facts.electorate.live, expired=facts.expired, renewed=facts.renewed
         ),
         present=_present(observed),
+        occupied=_occupied(observed),
         own=own,
         gain=math.floor(facts.lease.duration / 6),
         now=now,
     )
-    return _decide(context, vips, config, inputs)
+    return _decide(context, vips, memory, inputs)
+
+
+def _configured(memory: Memory, config: NodeConfig | Unconfigured) -> Memory:
+    """Return what is remembered under a configuration: a new one forgets which networks were."""
+    if memory.config == config:
+        return memory
+    return Memory(tenures=memory.tenures, config=config, epoch=memory.epoch + 1)
 
 
 def _decide(
-    context: Context,
-    vips: Mapping[IPAddress, Vip],
-    config: NodeConfig | Unconfigured,
-    inputs: "_Inputs",
+    context: Context, vips: Mapping[IPAddress, Vip], memory: Memory, inputs: "_Inputs"
 ) -> DesiredState:
+    config = memory.config
     judged = {address: judge(context, vip) for address, vip in vips.items()}
     changes = chain(_common_changes(context), *(one.changes for one in judged.values()))
     state = DesiredState(
@@ -83,16 +89,12 @@ def _decide(
         vips=vips,
         selection=context.selection,
         garp=config.garp if isinstance(config, NodeConfig) else None,
+        epoch=memory.epoch,
         fallbacks=tuple(address for address, one in judged.items() if one.fell_back),
         next_change=min((at for at in changes if context.now < at < math.inf), default=None),
     )
-    memory = Memory(
-        tenures={address: one.tenure for address, one in judged.items()},
-        presence=context.selection.presence,
-        config=config,
-        past=Past(inputs, state),
-    )
-    return replace(state, memory=memory)
+    tenures = {address: one.tenure for address, one in judged.items()}
+    return replace(state, memory=replace(memory, tenures=tenures, past=Past(inputs, state)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,4 +165,14 @@ def _present(observed: Observed) -> dict[tuple[int, IPAddress], LinkAddress]:
         (entry.index, entry.address): entry
         for entry in observed.addresses
         if entry.prefix == entry.address.max_prefixlen
+    }
+
+
+def _occupied(observed: Observed) -> set[tuple[int, IPAddress]]:
+    return {
+        (entry.index, entry.address)
+        for entry in observed.addresses
+        if entry.address.version == 6
+        and entry.prefix != entry.address.max_prefixlen
+        and not observed.is_ours(entry)
     }

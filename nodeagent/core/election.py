@@ -43,13 +43,21 @@ class Electorate:
     Build one when the members change. `live` are all members, candidates or not.
     """
 
-    def __init__(self, members: Iterable[Member] = ()) -> None:
-        """Index the members; their order does not matter."""
+    def __init__(self, members: Iterable[Member] = (), before: "Electorate | None" = None) -> None:
+        """Index the members; their order does not matter.
+
+        With the electorate `before`, an address is hashed again only for members that are new, and
+        for all only if its winner left: thousands of addresses do not cost thousands of elections
+        whenever one node comes or goes.
+        """
         self.members = tuple(sorted(members, key=lambda member: member.node))
         self.live = frozenset(member.node for member in self.members)
         self._networks = _by_network(self.members)
         self._candidates: dict[tuple[IPNetwork, ...], tuple[NodeName, ...]] = {}
         self._plain: dict[IPAddress, NodeName | None] = {}
+        self._past: dict[IPAddress, NodeName | None] = before._plain if before is not None else {}
+        same = set(self.members).intersection(before.members if before is not None else ())
+        self._kept = frozenset(member.node for member in same)
 
     @property
     def subnet_count(self) -> int:
@@ -97,6 +105,9 @@ class Electorate:
     def _winner_by_formula(self, address: IPAddress) -> Winner | None:
         if address not in self._plain:
             candidates = self.candidates(address)
+            past = self._past.get(address)
+            if past is not None and past in self._kept:
+                candidates = (*(node for node in candidates if node not in self._kept), past)
             self._plain[address] = _smallest(address, candidates) if candidates else None
         node = self._plain[address]
         return None if node is None else Winner(node)

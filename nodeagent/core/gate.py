@@ -107,23 +107,21 @@ def misplaced(
     """Return our IPv4 addresses that stand before the node's own in the kernel's list.
 
     `entries` are the link's addresses in that order. One stands right behind the first own address
-    and behind the first own one of its network. IPv6 has no such order: the kernel puts the newest
-    first (measured, Linux 6.18), and a preferred lifetime of 0 keeps ours from being chosen.
+    of its network. IPv6 has no such order: the kernel puts the newest first (measured, Linux 6.18),
+    and a preferred lifetime of 0 keeps ours from being chosen.
     """
     own = [entry for entry in nic.own if entry.family is Family.IPV4]
-    if not own:
-        return frozenset()
     addresses = {entry.address for entry in own}
     ahead = {network_of(entry.address, entry.prefix) for entry in own}
     wrong: set[IPAddress] = set()
-    is_first = True
     for entry in entries:
+        if not ahead:
+            break
         if entry.address in addresses:
             ahead.discard(network_of(entry.address, entry.prefix))
-            is_first = False
             continue
         is_ours = entry.prefix == HOST_PREFIX and entry.address in ours
-        if is_ours and (is_first or any(entry.address in network for network in ahead)):
+        if is_ours and any(entry.address in network for network in ahead):
             wrong.add(entry.address)
     return frozenset(wrong)
 

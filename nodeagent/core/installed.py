@@ -88,8 +88,8 @@ def announced_after(
         match outcome.op:
             case RemoveAddress(index=index, address=address, is_copy=False):
                 fallen.add((index, address))
-            case Announce(link=link, address=address) if not outcome.error:
-                begun.add(Announced(link.index, address, link.mac))
+            case Announce(link=link, address=address, epoch=epoch) if not outcome.error:
+                begun.add(Announced(link.index, address, link.mac, epoch))
             case _:
                 pass
     stands = (

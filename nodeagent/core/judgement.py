@@ -16,7 +16,7 @@ from nodeagent.core.config import Lifetimes
 from nodeagent.core.election import Electorate
 from nodeagent.core.facts import Facts
 from nodeagent.core.fence import Hold, Neighbors, Withdraw, take_at
-from nodeagent.core.gate import Gate, WaitUntil, gate
+from nodeagent.core.gate import Blocked, Gate, WaitUntil, gate
 from nodeagent.core.links import Ambiguous, Home, Selection
 from nodeagent.core.verdicts import Away, Here, Reason, Tenure, Verdict, Wait
 from nodeagent.core.vips import Vip
@@ -40,7 +40,8 @@ DAD_RETRY: Final = 3.0  # seconds before an IPv6 address that was a duplicate is
 class Context:
     """What is the same for all addresses of one pass.
 
-    `lifetimes` are the user's limits. `present` are the host addresses by link and address, `own`
+    `lifetimes` are the user's limits. `present` are the host addresses by link and address,
+    `occupied` the IPv6 addresses that others have put on a link with another prefix length, `own`
     the addresses by which Kubernetes knows this node. A lifetime must be able to grow by `gain`
     seconds before it is refreshed.
     """
@@ -53,6 +54,7 @@ class Context:
     right: Hold | Withdraw
     neighbors: Neighbors
     present: Mapping[tuple[int, IPAddress], LinkAddress]
+    occupied: Collection[tuple[int, IPAddress]]
     own: Collection[IPAddress]
     gain: int
     now: Instant
@@ -63,8 +65,11 @@ class Context:
         """When the right to hold ends; in the past without one."""
         return self.right.until if isinstance(self.right, Hold) else -math.inf
 
-    def gate_of(self, home: Home) -> Gate:
-        """Return the gate of a home; it is the same for all addresses of a link."""
+    def gate_of(self, home: Home, address: IPAddress) -> Gate:
+        """Return the gate of an address, which is mostly that of its link."""
+        if (home.nic.link.index, address) in self.occupied:
+            name = home.nic.link.name
+            return Blocked(f"somebody else put {address} on {name}, with another prefix length")
         key = (home.nic.link.index, home.is_steady)
         if key not in self.gates:
             self.gates[key] = gate(home, self.facts.unrest, self.now)
@@ -192,23 +197,29 @@ def _here(context: Context, vip: Vip, home: Home, tenure: Tenure) -> Here:
         # Deprecated from the start, so that the node never chooses it as a source.
         preferred_limit=limits.preferred if address.version == 4 else 0,
         gain=max(1, min(context.gain, limits.valid // 2)),
-        gate=WaitUntil(tenure.retry_at) if retries else context.gate_of(home),
+        gate=WaitUntil(tenure.retry_at) if retries else context.gate_of(home, address),
         is_standing=entry is not None and not entry.flags & IFA_F_DADFAILED,
         is_repair=entry is None and address in context.facts.installed,
     )
 
 
 def _changes(here: Here, context: Context) -> tuple[Instant, ...]:
-    """Return when the gate opens, and when a lifetime that the user limits has shrunk by the gain.
+    """Return when the gate opens, for what is missing or out of order, and when to refresh."""
+    opens = (here.gate.at,) if isinstance(here.gate, WaitUntil) else ()
+    refresh = _refresh_at(here, context)
+    return opens if refresh is None else (*opens, refresh)
 
-    One that the right limits grows with the next renewal, which wakes by itself.
+
+def _refresh_at(here: Here, context: Context) -> Instant | None:
+    """Return when a lifetime that the user limits has shrunk by the gain, always ahead.
+
+    None for one that the right limits: it grows with the next renewal, which wakes by itself.
     """
     now, entry = context.now, context.present.get((here.link.index, here.address))
-    if entry is None and isinstance(here.gate, WaitUntil):
-        return (here.gate.at,)
     if here.valid_limit == FOREVER or here.valid_seconds(now) < here.valid_limit:
-        return ()
-    if entry is None or context.facts.observed is None:
-        return (now + here.gain,)
-    at = context.facts.observed.read_at + entry.valid_seconds - here.valid_limit + here.gain
-    return (at if at > now else now + here.gain,)  # due now: the next time is after a refresh
+        return None
+    if entry is not None and context.facts.observed is not None:
+        at = context.facts.observed.read_at + entry.valid_seconds - here.valid_limit + here.gain
+        if at > now:
+            return at
+    return now + here.gain  # added or refreshed now

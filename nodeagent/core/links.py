@@ -43,11 +43,12 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """An address whose burst has begun on this link, with this MAC."""
+    """An address whose burst has begun on this link, with this MAC, in this epoch."""
 
     index: int
     address: IPAddress
     mac: bytes
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ the next pass plans again.
 """
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from nodeagent.core.gate import Clear, misplaced
 from nodeagent.core.links import Announced, Observed
@@ -77,12 +77,13 @@ class RemoveAddress:
 class Announce:
     """Begin the burst that tells the neighbors; `source` is the link's own link-local address.
 
-    `source` is None for IPv4, and where the link has none.
+    `source` is None for IPv4, and where the link has none. `epoch` is that of the configuration.
     """
 
     link: Link
     address: IPAddress
     source: IPAddress | None = None
+    epoch: int = 0
 
 
 Op: TypeAlias = AddAddress | RefreshAddress | ReorderAddress | RemoveAddress | Announce
@@ -133,12 +134,15 @@ class _Draft:
         refreshes = [op for op in self.refreshes if op.entry.address not in self.reorderings]
         added = {op.entry.address for op in self.additions}
         copies = [op for op in self.copies if op.address in self.standing or op.address in added]
+        # IPv6 knows each address only once per link, with whatever prefix length.
+        places = {(op.entry.index, op.entry.address) for op in self.additions}
+        first = {c for c in copies if c.address.version == 6 and (c.index, c.address) in places}
         return (
-            *sorted(self.removals, key=_removal_order),
+            *sorted((*self.removals, *first), key=_removal_order),
             *sorted(self.additions, key=lambda op: sort_key(op.entry.address)),
             *sorted(refreshes, key=lambda op: sort_key(op.entry.address)),
             *sorted(self.reorderings.values(), key=lambda op: sort_key(op.entry.address)),
-            *sorted(copies, key=_removal_order),
+            *sorted((op for op in copies if op not in first), key=_removal_order),
             *sorted(self.announcements, key=lambda op: sort_key(op.address)),
         )
 
@@ -195,11 +199,11 @@ class _Draft:
             if not self._will_answer(verdict, is_new=address in added):
                 continue
             is_moved = address in added or address in self.reorderings
-            known = Announced(link.index, address, link.mac) in self.observed.announced
-            if known and not is_moved:
+            begun = Announced(link.index, address, link.mac, self.desired.epoch)
+            if begun in self.observed.announced and not is_moved:
                 continue
             source = sources.get(link.index) if address.version == 6 else None
-            self.announcements.append(Announce(link, address, source))
+            self.announcements.append(Announce(link, address, source, self.desired.epoch))
 
     def _will_answer(self, verdict: Here, *, is_new: bool) -> bool:
         standing = self.standing.get(verdict.address)
@@ -265,6 +269,8 @@ def _why(verdict: Wait | Away | None) -> str:
             return Reason.LOST_ELECTION  # another node has it, or may still have it
         case None:
             return Reason.CLUSTER_EVENT
+        case _:
+            assert_never(verdict)
 
 
 def _can_announce(link: Link) -> bool:

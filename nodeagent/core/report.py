@@ -7,6 +7,7 @@ logging and counters (`nodeagent.shell`). Called by the shell after each pass.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import assert_never
 
 from nodeagent.core import words
 from nodeagent.core.gate import Blocked, WaitUntil
@@ -217,6 +218,8 @@ class _Teller:
                 self._tell_wait(vip, verdict, before)
             case Away():
                 self._tell_away(vip, verdict, before)
+            case _:
+                assert_never(verdict)
 
     def tell_forgotten(self) -> None:
         """Tell of addresses that no Service of ours has any more."""

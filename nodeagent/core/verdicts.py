@@ -109,13 +109,14 @@ class Tenure:
 class Memory:
     """What one pass hands to the next. The first pass gets an empty one.
 
-    `past` is the last state with what it followed from, as far as that is not lifetimes and time:
-    most passes find the same again.
+    `epoch` counts the configurations: each announces everything anew. `past` is the last state and
+    what it followed from, as far as that is not lifetimes and time: most passes find it again.
     """
 
     tenures: Mapping[IPAddress, Tenure] = field(default_factory=dict)
     presence: Presence = field(default_factory=dict)
     config: NodeConfig | Unconfigured | None = None
+    epoch: int = 0
     past: "Past | None" = None
 
 
@@ -141,6 +142,7 @@ class DesiredState:
     vips: Mapping[IPAddress, Vip] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
     garp: Garp | None = None
+    epoch: int = 0
     fallbacks: tuple[IPAddress, ...] = ()
     next_change: Instant | None = None
     memory: Memory = field(default_factory=Memory)

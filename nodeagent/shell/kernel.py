@@ -21,7 +21,7 @@ from nodeagent.core.plan import (
     RemoveAddress,
     ReorderAddress,
 )
-from purelb.api.addresses import Family
+from purelb.api.addresses import Family, IPAddress
 from purelb.api.identifiers import Instant
 from purelb.api.links import OUR_MARK, DefaultRoute, Link, NewAddress
 from purelb.runtime.clock import Clock
@@ -40,6 +40,7 @@ from purelb.runtime.netlink.wire import DeadAddress, Refresh
 
 logger = logging.getLogger(__name__)
 
+LINKS, ROUTES = "links", "routes"
 AUDIT_SECONDS = 5.0  # between two looks at everything, whatever the events said
 TRIES = 3  # a list of addresses is incomplete when others change some meanwhile
 
@@ -55,7 +56,9 @@ class Kernel:
         self._last: Observed | None = None
         self._links: tuple[Link, ...] = ()
         self._routes: tuple[DefaultRoute, ...] = ()
+        self._stale = {LINKS, ROUTES}  # what is to be read again
         self._audit_at: Instant = 0.0
+        self._lost: dict[IPAddress, Instant] = {}  # ours that somebody else removed
         self._leaving: set[Placed] = set()  # ours that we take away ourselves
 
     @property
@@ -83,6 +86,11 @@ class Kernel:
         """Take in events until cancelled."""
         await self._events.run()
 
+    def repair_seconds(self, address: IPAddress) -> float | None:
+        """Return how long an address that is back now was gone, if we saw it go."""
+        lost_at = self._lost.pop(address, None)
+        return None if lost_at is None else self._clock.now() - lost_at
+
     def next_audit(self) -> Instant:
         """Return when everything is to be looked at again."""
         return self._audit_at
@@ -96,9 +104,9 @@ class Kernel:
         """
         now = self._clock.now()
         if now >= self._audit_at:
+            self._stale = {LINKS, ROUTES}
             self._audit_at = now + AUDIT_SECONDS
-            self._links = await links.links()
-            self._routes = await links.default_routes()
+        await self._read_stale()
         for _ in range(TRIES):
             read_at = self._clock.now()
             addresses = await self._addresses.dump()
@@ -119,6 +127,18 @@ class Kernel:
             self.unrest = compare(self.unrest, self._last, observed)
         self._last = observed
         return observed
+
+    async def _read_stale(self) -> None:
+        """Read what has changed; an event that comes meanwhile asks for another reading."""
+        wanted, self._stale = self._stale, set()
+        try:
+            if LINKS in wanted:
+                self._links = await links.links()
+            if ROUTES in wanted:
+                self._routes = await links.default_routes()
+        except BaseException:
+            self._stale |= wanted
+            raise
 
     async def execute(self, ops: Sequence[Op]) -> tuple[Outcome, ...]:
         """Try every operation on addresses, in order; announcements are left to the announcer."""
@@ -158,11 +178,13 @@ class Kernel:
                 if entry.mark != OUR_MARK:
                     self.unrest = note_change(self.unrest, entry.index, self._clock.now())
             case LinkChanged(index=index, gone=gone):
-                self._audit_at = 0.0
+                self._stale.add(LINKS)
                 if gone:
                     self.unrest = {k: v for k, v in self.unrest.items() if k != index}
-            case RouteChanged() | Lost():
-                self._audit_at = 0.0
+            case RouteChanged():
+                self._stale.add(ROUTES)
+            case Lost():
+                self._stale |= {LINKS, ROUTES}
             case _:
                 assert_never(event)
         self._wake()
@@ -176,6 +198,7 @@ class Kernel:
             self._leaving.discard(place)
         else:
             self.unrest = note_loss(self.unrest, place.index, now)
+            self._lost[place.address] = now
 
 
 def _changes(op: Op) -> list[Change]:

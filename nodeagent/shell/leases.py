@@ -17,15 +17,27 @@ from purelb.api.addresses import IPNetwork
 from purelb.api.annotations import LEASE_ANNOUNCES, LEASE_INSTANCE, LEASE_SUBNETS
 from purelb.api.identifiers import Instant
 from purelb.api.views import NodeView
-from purelb.core.lease import Drain, Empty, Lease, LeaseFact, RenewFailed, RenewOk, Tick, step
+from purelb.core.backoff import Backoff
+from purelb.core.lease import (
+    Drain,
+    Empty,
+    Lease,
+    LeaseFact,
+    LeaseState,
+    RenewFailed,
+    RenewOk,
+    Tick,
+    step,
+)
 from purelb.runtime.clock import Clock
-from purelb.runtime.errors import PurelbError
+from purelb.runtime.errors import PurelbError, TransientError
 from purelb.runtime.leases import LeaseContent, LeaseStore
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5  # after a failed renewal: the Lease still holds for a while, use it
 RELEASE_SECONDS = 5.0
+BACKOFF = Backoff(first=RETRY_SECONDS, longest=10.0)
 
 
 @dataclass(slots=True)
@@ -69,6 +81,10 @@ class LeaseKeeper:
         """Let time have its effect on the Lease."""
         self.lease = step(self.lease, Tick(now))
 
+    def may_hold(self) -> bool:
+        """Tell whether this node may hold local addresses now."""
+        return self.lease.state is LeaseState.HELD and self.lease.is_leased(self._clock.now())
+
     def drain(self) -> None:
         """Begin to give up: from now on nothing may be held, though renewals go on."""
         self._step(Drain())
@@ -82,9 +98,7 @@ class LeaseKeeper:
             if self._content is None:
                 continue
             begun = self._clock.now()
-            is_renewed = await self._renew(self._content)
-            pause = self._duration / 3 if is_renewed else RETRY_SECONDS * random.uniform(0.5, 1.5)
-            due = begun + pause
+            due = begun + await self._renew(self._content)
 
     async def release(self, instance: str) -> None:
         """Delete the Lease once nothing is held any more; a failure is only logged."""
@@ -96,7 +110,8 @@ class LeaseKeeper:
         except (PurelbError, TimeoutError) as error:
             logger.warning("cannot delete the lease, it will expire", extra={"error": str(error)})
 
-    async def _renew(self, content: LeaseContent) -> bool:
+    async def _renew(self, content: LeaseContent) -> float:
+        """Renew once; returns how long to wait before the next time."""
         sent_at = self._clock.now()  # an answer may be late: the right counts from the sending
         try:
             await self._store.renew(content)
@@ -104,10 +119,14 @@ class LeaseKeeper:
             self.counts.failed += 1
             logger.warning("renewal failed", extra={"action": "renewFailed", "error": str(error)})
             self._step(RenewFailed())
-            return False
+            asked = error.retry_after if isinstance(error, TransientError) else None
+            # While the Lease still holds every moment counts; after that, spare the server.
+            is_urgent = self.lease.is_leased(self._clock.now())
+            delay = RETRY_SECONDS if is_urgent else BACKOFF.delay(self.lease.failures)
+            return max(asked or 0.0, delay * random.uniform(0.5, 1.5))
         self.counts.renewed += 1
         self._step(RenewOk(sent_at))
-        return True
+        return self._duration / 3
 
     def _step(self, fact: LeaseFact) -> None:
         before = self.lease

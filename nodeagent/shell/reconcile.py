@@ -16,7 +16,7 @@ from nodeagent.core.election import Electorate, Member
 from nodeagent.core.facts import Facts
 from nodeagent.core.installed import Outcome, adopt, announced_after, record_after
 from nodeagent.core.links import Announced, Observed, Placed
-from nodeagent.core.plan import Announce, plan
+from nodeagent.core.plan import AddAddress, Announce, plan
 from nodeagent.core.report import Told, report
 from nodeagent.core.verdicts import DesiredState, Here
 from nodeagent.core.vips import gather
@@ -32,7 +32,7 @@ from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant
 from purelb.core.lease import LeaseState
 from purelb.runtime.clock import Clock
-from purelb.runtime.errors import TransientError
+from purelb.runtime.errors import PurelbError
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ RETRY_SECONDS = 0.2  # after netlink failed
 RESTLESS_SECONDS = 0.005  # a pass that took longer is followed by a rest
 LONGEST_REST = 0.1
 UPDATES = "purelb_k8s_client_updates_total"
+UPDATE_ERRORS = "purelb_k8s_client_update_errors_total"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +73,8 @@ class Loop:
         self._record: frozenset[Placed] = frozenset()
         self._announced: frozenset[Announced] = frozenset()
         self._is_adopted = False
+        self._is_empty = False  # the last pass found nothing of ours on any link
+        self._begun = self._ended = 0  # passes, counted at their beginning
         self._parts: Parts | None = None
 
     def connect(self, parts: Parts) -> None:
@@ -90,10 +93,18 @@ class Loop:
         return verdict.until is None or self._clock.now() < verdict.until
 
     async def wait_pass(self) -> None:
-        """Ask for a pass and wait for its end."""
-        self._turned.clear()
-        self.wake()
-        await self._turned.wait()
+        """Wait for the end of a pass that begins from now on."""
+        number = self._begun + 1
+        while self._ended < number:
+            self._turned.clear()
+            self.wake()
+            await self._turned.wait()
+
+    async def wait_empty(self) -> bool:
+        """Wait until the kernel shows nothing of ours on any link; call it when draining."""
+        while not self._is_empty:
+            await self.wait_pass()
+        return True
 
     async def run(self) -> NoReturn:
         """Make passes until cancelled."""
@@ -101,40 +112,47 @@ class Loop:
         while True:
             self._wake.clear()
             begun = self._clock.now()
+            self._begun += 1
             try:
                 next_at = await self.make_pass()
-            except TransientError as error:
+                self._ended = self._begun
+            except PurelbError as error:
+                parts.metrics.inc(UPDATE_ERRORS)
                 logger.warning("pass failed", extra={"error": str(error)})
                 next_at = begun + RETRY_SECONDS
             self.turned_at = time.monotonic()
             self._turned.set()
+            parts.metrics.inc(UPDATES)
             # Under a storm of events, rest for as long as the pass took: a change is seen late by
             # that much, and the node keeps half of a core.
             cost = self._clock.now() - begun
             if cost > RESTLESS_SECONDS:
                 await asyncio.sleep(min(cost, LONGEST_REST))
             await self._clock.wait(self._wake, next_at)
-            parts.metrics.inc(UPDATES)
 
     async def make_pass(self) -> Instant:
         """Make one pass; returns when time alone calls for the next."""
         parts, now = self._connected, self._clock.now()
         parts.keeper.tick(now)
         observed = await self._kernel.observe(self._record, self._announced)
-        fresh_since = self._world.fresh_since(self._settings.lease_seconds)
+        if observed is None:
+            return now + RETRY_SECONDS  # not read completely: nothing follows from that
+        fresh_since = self._world.fresh_since()
         self.electorate = self._world.electorate(self._own_member(now), fresh_since)
-        observed = self._adopt(observed)
         desired = desire(self._facts(observed), now)
-        has_new_subnets = self._publish(desired)
+        if self._adopt(observed, desired):
+            observed = replace(observed, record=self._record)
+            desired = desire(self._facts(observed), now)
+        has_new_content = self._publish(desired)
         ops = plan(desired, observed, self._clock.now())
         outcomes = await self._kernel.execute(ops) if ops else ()
-        if observed is not None:
-            self._record = record_after(observed, outcomes)
-            self._announced = announced_after(observed, outcomes)
+        self._record = record_after(observed, outcomes)
+        self._announced = announced_after(observed, outcomes)
         self.desired = desired
+        self._is_empty = not any(observed.is_ours(entry) for entry in observed.addresses)
         self._tell(outcomes)
         await self._announce(outcomes)
-        if has_new_subnets:
+        if has_new_content:
             self.wake()  # we are a candidate now, or no longer: look again at once
         expiry = self._world.sightings.next_expiry(fresh_since)
         times = (self._kernel.next_audit(), desired.next_change, expiry)
@@ -148,7 +166,7 @@ class Loop:
         subnets = self.desired.selection.subnets
         return Member(node=self._settings.node, subnets=subnets, is_announcing=is_announcing)
 
-    def _facts(self, observed: Observed | None) -> Facts:
+    def _facts(self, observed: Observed) -> Facts:
         world = self._world
         is_listed = world.service_watch.synced.is_set()
         return Facts(
@@ -159,22 +177,25 @@ class Loop:
             node=world.node,
             electorate=self.electorate,
             expired=world.sightings.expired(),
+            renewed=world.sightings.renewed_at(),
             observed=observed,
             unrest=self._kernel.unrest,
             installed=self.told.installed,
             memory=self.desired.memory,
         )
 
-    def _adopt(self, observed: Observed | None) -> Observed | None:
-        """Take over, once, what a predecessor without our mark left behind."""
+    def _adopt(self, observed: Observed, desired: DesiredState) -> bool:
+        """Take over, once, what a predecessor left without our mark; tells if there was any."""
         world = self._world
-        if observed is None or self._is_adopted or not world.is_complete or world.node is None:
-            return observed
+        if self._is_adopted or not world.is_complete or world.node is None:
+            return False
         self._is_adopted = True
-        names = frozenset(nic.link.name for nic in self.desired.selection.nics)
-        found = adopt(observed, names, gather(world.services), world.node.addresses)
+        links = {nic.link.name for nic in desired.selection.nics}
+        if isinstance(world.config, NodeConfig):
+            links.add(world.config.dummy)
+        found = adopt(observed, links, gather(world.services), world.node.addresses)
         self._record |= found
-        return replace(observed, record=self._record)
+        return bool(found)
 
     def _publish(self, desired: DesiredState) -> bool:
         """Let the Lease say what this node reaches; tells whether that is news."""
@@ -190,6 +211,11 @@ class Loop:
         found = report(me, self.told, self.desired, outcomes, members)
         self.told = found.told
         parts.reporter.tell(found)
+        for outcome in outcomes:
+            if isinstance(outcome.op, AddAddress) and not outcome.error:
+                seconds = self._kernel.repair_seconds(outcome.op.entry.address)
+                if seconds is not None:
+                    parts.metrics.repair_seconds.observe(seconds)
         parts.slots.want((*found.slots, *found.overrides))
 
     async def _announce(self, outcomes: tuple[Outcome, ...]) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from nodeagent.core.config import NodeConfig, Unconfigured, choose
 from nodeagent.core.election import Electorate, Member, members_of
-from purelb.api.identifiers import Instant, NodeName, ServiceKey
+from nodeagent.settings import Settings
+from purelb.api.identifiers import Instant, ServiceKey
 from purelb.api.resources import Node, NodeAgent, decode_lease, decode_service
 from purelb.api.views import (
     LeaseView,
@@ -30,18 +31,20 @@ class WorldStore:
     """The live caches behind `Facts`: Services, Leases, the configuration and the own Node."""
 
     def __init__(
-        self, kube: Kube, clock: Clock, me: NodeName, namespace: str, wake: Callable[[], None]
+        self, kube: Kube, clock: Clock, settings: Settings, wake: Callable[[], None]
     ) -> None:
         self.services: dict[ServiceKey, ServiceView] = {}
         self.config: NodeConfig | Unconfigured | None = None
         self.node: NodeView | None = None
         self.sightings = Sightings()
         self.agents: Mirror[NodeAgent] = Mirror(NODE_AGENTS, self._config_changed)
-        self.nodes: Mirror[Node] = Mirror(own_node(me), self._config_changed)
+        self.nodes: Mirror[Node] = Mirror(own_node(settings.node), self._config_changed)
         self.service_watch = Informer(kube, _services(), self._service_changed, clock)
-        self.lease_watch = Informer(kube, _leases(namespace), self._lease_changed, clock)
-        self._clock, self._me, self._wake = clock, me, wake
-        self._electorate: tuple[tuple[LeaseView, ...], Member | None, Electorate] | None = None
+        leases = _leases(settings)
+        self.lease_watch = Informer(kube, leases, self._lease_changed, clock)
+        self._clock, self._wake = clock, wake
+        self._lease_seconds = settings.lease_seconds
+        self._electorate = Electorate()
 
     @property
     def is_complete(self) -> bool:
@@ -52,12 +55,9 @@ class WorldStore:
             and self.config is not None
         )
 
-    def fresh_since(self, longest: float) -> Instant | None:
-        """Return since when no change of a Lease can have escaped us; None if one may now.
-
-        `longest` is how many seconds of silence are too many: our own renewals come by as well.
-        """
-        if self._clock.now() - self.lease_watch.heard_at > longest:
+    def fresh_since(self) -> Instant | None:
+        """Return since when no change of a Lease can have escaped us; None if one may now."""
+        if self._clock.now() - self.lease_watch.heard_at > self._lease_seconds:
             return None
         return self.lease_watch.whole_since
 
@@ -66,9 +66,10 @@ class WorldStore:
         if not self.lease_watch.synced.is_set():
             return None
         live = self.sightings.live(self._clock.now(), fresh_since)
-        if self._electorate is None or self._electorate[:2] != (live, own):
-            self._electorate = live, own, Electorate(members_of(live, own))
-        return self._electorate[2]
+        members = sorted(members_of(live, own), key=lambda member: member.node)
+        if tuple(members) != self._electorate.members:
+            self._electorate = Electorate(members)
+        return self._electorate
 
     def _service_changed(self, old: ServiceView | None, new: ServiceView | None) -> None:
         if new is not None:
@@ -79,11 +80,12 @@ class WorldStore:
             self._wake()
 
     def _lease_changed(self, old: LeaseView | None, new: LeaseView | None) -> None:
+        returns = new is not None and new.node in self.sightings.expired()
         if new is not None:
             self.sightings.seen(new, self._clock.now(), _age(new))
         elif old is not None:
             self.sightings.gone(old.node)
-        if old is None or new is None or _is_news(old, new):
+        if returns or old is None or new is None or _is_news(old, new):
             self._wake()
 
     def _config_changed(self) -> None:
@@ -101,10 +103,12 @@ def _services() -> Source[ServiceView]:
     return Source(path="/api/v1/services", view=lambda body: view_service(decode_service(body)))
 
 
-def _leases(namespace: str) -> Source[LeaseView]:
+def _leases(settings: Settings) -> Source[LeaseView]:
     return Source(
-        path=f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
+        path=f"/apis/coordination.k8s.io/v1/namespaces/{settings.namespace}/leases",
         view=lambda body: view_lease(decode_lease(body)),
+        # Our own renewals come by as well: nothing for a whole duration means that we are blind.
+        longest_silence=settings.lease_seconds,
     )
 
 

@@ -102,6 +102,7 @@ class Api:
     async def count(self, request: web.BaseRequest, place: Place) -> None:
         """Count a request for something that is no resource; faults strike it as well."""
         call = _call(request, place)
+        call.verb = request.method.lower()
         self.requests.counts[call.client, call.verb, place.label] += 1
         if self.faults.switches:
             await self._suffer(call)

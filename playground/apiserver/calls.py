@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 import yaml
 
+from playground.apiserver import protobuf
 from playground.apiserver.errors import bad_request, not_acceptable, unsupported_media_type
 
 JsonObject = dict[str, Any]
@@ -125,12 +126,14 @@ _JsonLoader.yaml_implicit_resolvers = {
 
 
 def decoded_body(body: bytes, media_type: str) -> object:
-    """Decode a body; 415 for anything but JSON and YAML, 400 for nonsense."""
+    """Decode a body; 415 for what is not understood, 400 for nonsense."""
     if "yaml" in media_type and not body.lstrip().startswith(b"{"):
         try:
             return yaml.load(body, _JsonLoader)  # safe: a SafeLoader
         except yaml.YAMLError as error:
             raise bad_request(f"error decoding YAML: {error}") from error
+    if media_type == protobuf.MEDIA_TYPE:
+        return protobuf.decoded(body)
     if media_type and "json" not in media_type and "yaml" not in media_type:
         raise unsupported_media_type([JSON, YAML])
     try:

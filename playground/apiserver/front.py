@@ -18,6 +18,7 @@ from playground.apiserver.errors import ApiError, internal, no_such_path
 from playground.apiserver.kinds import Registry
 
 logger = logging.getLogger(__name__)
+SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 HEALTH = ("/healthz", "/readyz", "/livez")
 
 
@@ -54,7 +55,7 @@ class Front:
         if path == "/version":
             return answers.json(discovery.VERSION)
         if path.startswith("/openapi"):
-            return self._openapi(path)
+            return self._openapi(path, request.headers.get("Accept", ""))
         accept = request.headers.get("Accept", "")
         found = discovery.document(path, accept, self.registry)
         if found is None:
@@ -64,9 +65,12 @@ class Front:
         response.headers["Content-Type"] = media_type
         return response
 
-    def _openapi(self, path: str) -> web.Response:
+    def _openapi(self, path: str, accept: str) -> web.Response:
         if path == "/openapi/v3":
             return answers.json(openapi.index(self.registry))
+        if path == "/openapi/v2" and SWAGGER_PROTOBUF in accept:
+            body = openapi.swagger_protobuf(self.registry)
+            return web.Response(body=body, content_type=SWAGGER_PROTOBUF.replace("@", "."))
         if path == "/openapi/v2":
             return answers.json(openapi.swagger(self.registry))
         document = openapi.document(path.removeprefix("/openapi/v3/"), self.registry)

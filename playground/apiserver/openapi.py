@@ -1,8 +1,8 @@
 """OpenAPI: schemas for explain and for the questions kubectl asks before it writes.
 
-Belongs here: /openapi/v3 with one document per group and version, and a minimal /openapi/v2. Does
-not: the schemas themselves. kubectl reads from an operation's parameters whether the server does
-dry runs and field validation.
+Belongs here: /openapi/v3 with one document per group and version, and what is needed of
+/openapi/v2 (JSON without operations; protobuf with a single one). Does not: the schemas themselves.
+kubectl reads from an operation's parameters whether the server does dry runs and field validation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from playground.apiserver.kinds import Registry, Resource
 
 JsonObject = dict[str, Any]
 KIND_KEY = "x-kubernetes-group-version-kind"
-WRITE_PARAMETERS = [
+WRITE_PARAMETERS: list[JsonObject] = [
     {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
     for name in ("dryRun", "fieldManager", "fieldValidation", "force")
 ]
@@ -55,6 +55,45 @@ def swagger(registry: Registry) -> JsonObject:
         "paths": {},
         "definitions": {_name(one): _schema(one) for one in registry},
     }
+
+
+def swagger_protobuf(registry: Registry) -> bytes:
+    """Return the OpenAPI v2 document as protobuf (gnostic's openapi.v2.Document).
+
+    kubectl reads it before it creates from a `kind: List`, only to see whether the PATCH of a
+    Namespace has a parameter fieldValidation; so that is all there is.
+    """
+    found = registry.by_kind("v1", "Namespace")
+    paths = b"" if found is None else _swagger_path(found)
+    info = _field(1, b"Kubernetes") + _field(2, str(VERSION["gitVersion"]).encode())
+    return _field(1, b"2.0") + _field(2, info) + _field(8, paths)
+
+
+def _swagger_path(resource: Resource) -> bytes:
+    parameters = b""
+    for parameter in WRITE_PARAMETERS:
+        query = _field(2, b"query") + _field(4, str(parameter["name"]).encode())
+        # Operation.parameters → ParametersItem → Parameter → NonBodyParameter → query parameter
+        parameters += _field(8, _field(1, _field(2, _field(3, query))))
+    kind = "".join(f'{key}: "{value}"\n' for key, value in _kind(resource).items())
+    extension = _field(1, KIND_KEY.encode()) + _field(2, _field(2, kind.encode()))
+    patch = parameters + _field(13, extension)
+    name = f"/{_root(resource)}/{resource.plural}/{{name}}"
+    return _field(2, _field(1, name.encode()) + _field(2, _field(8, patch)))
+
+
+def _field(number: int, data: bytes) -> bytes:
+    """Encode a length-delimited field."""
+    return _varint(number << 3 | 2) + _varint(len(data)) + data
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
 
 
 def _root(resource: Resource) -> str:

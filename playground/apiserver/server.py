@@ -101,7 +101,8 @@ class ApiServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+        # Not told of `error`: the task group would wrap it in a group of its own.
+        await self._stack.aclose()
 
     def _seed(self) -> None:
         for name in FIRST_NAMESPACES:

@@ -67,10 +67,15 @@ class TokenSource:
         self._read_at = -TOKEN_SECONDS
 
     def token(self) -> str | None:
-        """Return the current token."""
+        """Return the current token; raises OSError while there is none at all."""
         now = time.monotonic()
         if now - self._read_at >= TOKEN_SECONDS:
-            self._token, self._read_at = self._access.token(), now
+            try:
+                self._token, self._read_at = self._access.token(), now
+            except OSError:
+                if self._token is None:
+                    raise
+                self._read_at = now - TOKEN_SECONDS / 2  # the old one is good for a while
         return self._token
 
     def forget(self) -> None:

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 MOST_QUEUED = 20_000
 REMEMBERED = 4_096  # Events whose count can still be raised
-PER_SECOND, AT_ONCE = 50.0, 100.0  # of all objects together
+PER_SECOND, AT_ONCE = 25.0, 25.0  # of all objects together
 BACKOFF = Backoff(first=0.5, longest=30.0)
 
 
@@ -99,13 +99,12 @@ class EventPoster:
         sent = self._sent.get(event)
         if sent is not None:
             try:
-                sent.count += times
-                await self._kube.patch(
-                    sent.path, {"count": sent.count, "lastTimestamp": _seconds()}
-                )
+                count = sent.count + times
+                await self._kube.patch(sent.path, {"count": count, "lastTimestamp": _seconds()})
             except NotFoundError:  # Events live for an hour
-                del self._sent[event]
+                self._sent.pop(event, None)
             else:
+                sent.count = count
                 return
         body = self._body(event, times)
         collection = f"/api/v1/namespaces/{body['metadata']['namespace']}/events"

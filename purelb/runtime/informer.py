@@ -21,7 +21,7 @@ from purelb.api.resources import (
 from purelb.core.backoff import Backoff
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import GoneError, PurelbError
-from purelb.runtime.kube import Kube, refusal
+from purelb.runtime.kube import SILENCE_SECONDS, Kube, refusal
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +41,14 @@ class Source(Generic[View]):
     """What to watch: the collection's path, and how an object becomes a view.
 
     `view` returns None for objects that are none of our business. `selector` holds the query
-    parameters `labelSelector` and `fieldSelector`.
+    parameters `labelSelector` and `fieldSelector`. After `longest_silence` seconds without a word
+    from the server what we have counts as broken, although the connection may live.
     """
 
     path: str
     view: Callable[[bytes], View | None]
     selector: tuple[tuple[str, str], ...] = ()
+    longest_silence: float = SILENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class Informer(Generic[View]):
             params["continue"] = page.metadata.continue_
         for key in self._entries.keys() - seen:
             self._drop(key)  # vanished while nobody watched: no DELETED will ever come
-        self._version, self._failures = page.metadata.resource_version, 0
+        self._version = page.metadata.resource_version
         self._heard()
         self.synced.set()
 
@@ -178,9 +180,10 @@ class Informer(Generic[View]):
             self._on_change(old.view, None)
 
     def _heard(self) -> None:
-        self.heard_at = self._clock.now()
-        if self.whole_since is None:
-            self.whole_since = self.heard_at
+        now = self._clock.now()
+        if self.whole_since is None or now - self.heard_at > self._source.longest_silence:
+            self.whole_since = now
+        self.heard_at = now
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:

@@ -23,7 +23,7 @@ import kopf
 from purelb.api.resources import DecodeError, Object, convert, decode_page
 from purelb.core.backoff import Backoff
 from purelb.runtime.credentials import Access
-from purelb.runtime.errors import NotFoundError, PurelbError
+from purelb.runtime.errors import NotFoundError, PurelbError, TransientError
 from purelb.runtime.kube import Kube
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,11 @@ class Mirror(Generic[Kind]):
     async def relist(self, kube: Kube) -> None:
         """Replace the content by a fresh LIST; raises NotFoundError if the kind is not served."""
         self._noted.clear()
-        page = decode_page(await kube.get(self.kind.path, self.kind.selector))
+        answer = await kube.get(self.kind.path, self.kind.selector)
+        try:
+            page = decode_page(answer)
+        except DecodeError as error:
+            raise TransientError(f"the list of {self.kind.plural} is no list: {error}") from error
         fresh: dict[str, Kind] = {}
         for item in page.items:
             try:

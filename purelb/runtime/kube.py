@@ -63,7 +63,6 @@ class Kube:
         """Open the session."""
         tls = self._access.ssl_context()
         self._http = aiohttp.ClientSession(
-            base_url=self._access.server,
             connector=aiohttp.TCPConnector(
                 limit=self._connections, ssl=True if tls is None else tls, keepalive_timeout=60
             ),
@@ -118,7 +117,10 @@ class Kube:
         )
         with _mapped(f"watch {path}"):
             async with self._session.get(
-                path, params=params, headers=self._headers(), timeout=timeout
+                self._access.server + path,
+                params=params,
+                headers=self._headers(),
+                timeout=timeout,
             ) as reply:
                 if reply.status >= 400:
                     self._refuse(reply, await reply.read(), f"watch {path}")
@@ -133,14 +135,14 @@ class Kube:
         params: Params | None = None,
         kind: str = "application/json",
     ) -> bytes:
-        headers = self._headers()
-        if body is not None:
-            headers["Content-Type"] = kind
         timeout = aiohttp.ClientTimeout(total=self._seconds, sock_connect=CONNECT_SECONDS)
         with _mapped(f"{method} {path}"):
+            headers = self._headers()
+            if body is not None:
+                headers["Content-Type"] = kind
             async with self._session.request(
                 method,
-                path,
+                self._access.server + path,
                 params=params,
                 data=None if body is None else encode(body),
                 headers=headers,

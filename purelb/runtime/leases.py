@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from purelb.api.annotations import LEASE_INSTANCE
-from purelb.api.resources import Lease, decode_lease
+from purelb.api.resources import DecodeError, Lease, decode_lease
 from purelb.runtime.clock import wall_clock
-from purelb.runtime.errors import ConflictError, ForbiddenError, NotFoundError
+from purelb.runtime.errors import ConflictError, ForbiddenError, NotFoundError, TransientError
 from purelb.runtime.kube import Kube
 
 
@@ -97,8 +97,7 @@ class LeaseStore:
             answer = await self._kube.get(self._path)
         except NotFoundError:
             return None
-        self._note(answer)
-        return decode_lease(answer)
+        return self._note(answer)
 
     async def _delete(self) -> None:
         await self._kube.delete(
@@ -111,8 +110,13 @@ class LeaseStore:
         )
         self._version = ""
 
-    def _note(self, answer: bytes) -> None:
-        self._version = decode_lease(answer).metadata.resource_version
+    def _note(self, answer: bytes) -> Lease:
+        try:
+            lease = decode_lease(answer)
+        except DecodeError as error:
+            raise TransientError(f"lease {self._name}: the answer is no Lease: {error}") from error
+        self._version = lease.metadata.resource_version
+        return lease
 
     def _body(self, content: LeaseContent) -> dict[str, Any]:
         return {

@@ -43,12 +43,15 @@ class TextFormatter(logging.Formatter):
 
 
 def set_up(level: str, stream: TextIO = sys.stdout) -> None:
-    """Send all logging of this process to one stream; `level` is a name such as `info`."""
+    """Send all logging of this process to one stream; `level` is `debug` or `info`."""
     handler = logging.StreamHandler(stream)
     formatter = TextFormatter() if stream.isatty() else JsonFormatter()
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    is_debug = level.lower() == "debug"
+    logging.basicConfig(
+        level=logging.DEBUG if is_debug else logging.INFO, handlers=[handler], force=True
+    )
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:

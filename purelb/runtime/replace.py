@@ -7,10 +7,15 @@ from purelb.api.resources import decode_json
 from purelb.runtime.kube import Kube
 
 
-async def replace_object(kube: Kube, path: str, patch: Mapping[str, Any]) -> bytes:
-    """Apply a merge patch to a whole object; raises ConflictError as PATCH would."""
+async def replace_object(
+    kube: Kube, path: str, patch: Mapping[str, Any], subresource: str = ""
+) -> bytes:
+    """Apply a merge patch to a whole object; raises ConflictError as PATCH would.
+
+    Reads the object itself even to write a subresource: `get` may be granted on the former only.
+    """
     current = decode_json(await kube.get(path))
-    return await kube.put(path, merge_patch(current, patch))
+    return await kube.put(path + subresource, merge_patch(current, patch))
 
 
 def merge_patch(target: object, patch: object) -> object:

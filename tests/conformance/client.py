@@ -86,7 +86,6 @@ class Client:
     """Speaks to one server. Paths may have a query; `query` is added to it."""
 
     url: str
-    token: str = "conformance"
     namespace: str = "default"
     _connection: http.client.HTTPConnection | None = field(default=None, init=False)
 
@@ -98,7 +97,7 @@ class Client:
 
     def headers(self) -> dict[str, str]:
         """Return the headers every request has."""
-        return {"Authorization": f"Bearer {self.token}", "User-Agent": "conformance/1"}
+        return {"User-Agent": "conformance/1"}
 
     def close(self) -> None:
         """Close the kept connection."""

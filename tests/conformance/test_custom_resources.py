@@ -93,7 +93,9 @@ def test_rules_are_checked_with_their_messages(api: Client) -> None:
     """A message expression speaks of the values; a rule may point at a field."""
     reply = api.post(api.widgets(), widget("w", low=5, high=2))
     assert reply.causes() == [("spec.low", "FieldValueInvalid")]
-    assert "low 5 is above high" in reply.body["message"]
+    assert "low is above high" in reply.body["message"]
+    reply = api.post(api.widgets(), widget("w", low=0, high=-1))
+    assert "high is negative" in reply.body["message"]
     reply = api.post(api.widgets(), widget("w", parts=[{"name": "a"}, {"name": "b", "count": 13}]))
     assert reply.causes() == [("spec.parts[1]", "FieldValueInvalid")]
     assert "13 is unlucky" in reply.body["message"]

@@ -58,3 +58,15 @@ def test_the_winner_is_the_smallest_of_the_preferred_candidates_or_of_all(
         assert (winner.node if winner is not None else None) == expected
         if winner is not None:
             assert winner.fell_back is bool(preferred and not able & preferred)
+
+
+@given(history=st.lists(members, min_size=1, max_size=4), asked=st.lists(st.sets(addresses)))
+def test_what_an_electorate_takes_over_from_the_last_one_changes_nothing(
+    history: list[list[Member]], asked: list[set[IPv4Address]]
+) -> None:
+    """Members come, go and change; not every address is asked for every time."""
+    electorate = Electorate()
+    for number, everybody in enumerate(history):
+        electorate = Electorate(everybody, before=electorate)
+        for address in asked[number] if number < len(asked) else ():
+            assert electorate.winner(address) == Electorate(everybody).winner(address)

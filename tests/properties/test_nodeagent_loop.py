@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodeagent.core.desired import desire
 from nodeagent.core.election import Electorate, Member
 from nodeagent.core.fence import Hold, hold
 from nodeagent.core.gate import LONGEST, QUIET
@@ -93,6 +94,30 @@ def test_the_loop_comes_to_rest_and_then_needs_no_operations(world: Agent) -> No
     """Whatever was found: leftovers with other masks, wrong order, wrong links, any Lease."""
     world.settle(NOW + 4.0)
     assert world.decide() == ()
+
+
+def assert_memory_changes_nothing(world: Agent) -> None:
+    """Compare the state just found with the one found without the shortcut."""
+    assert world.asked is not None
+    forgetful = replace(world.asked, memory=replace(world.asked.memory, past=None))
+    fresh, found = desire(forgetful, world.kernel.now), world.desired
+    assert found.verdicts == fresh.verdicts
+    assert replace(found.memory, past=None) == replace(fresh.memory, past=None)
+    if fresh.next_change is not None:
+        assert found.next_change is not None
+        assert found.next_change <= fresh.next_change
+
+
+@given(world=worlds(), pauses=st.lists(st.floats(0.0, 3.0), max_size=6))
+def test_what_the_last_pass_found_is_used_only_if_nothing_has_changed(
+    world: Agent, pauses: list[float]
+) -> None:
+    """A pass that finds the same inputs takes a shortcut; it must lead to the same place."""
+    for pause in pauses:
+        world.run()
+        world.kernel.advance(world.kernel.now + pause)
+        world.decide()
+        assert_memory_changes_nothing(world)
 
 
 @given(world=worlds())
@@ -204,6 +229,7 @@ def test_no_address_is_added_before_the_own_one_is_back_and_quiet(
         elif what == "vip" and vip in world.kernel.listing(ETH0):
             world.lose(ETH0, vip)
         world.decide()
+        assert_memory_changes_nothing(world)
         if any(isinstance(op, AddAddress | ReorderAddress) for op in world.ops):
             assert has_own
             assert now >= min(changed + QUIET, began + LONGEST)

@@ -102,10 +102,14 @@ class AddressSocket:
         return tuple(map(_result, changes, answers))
 
     async def _read_back(self, changes: Sequence[Change], answers: Sequence[int]) -> None:
-        added = {
-            (change.index, change.address, change.prefix)
+        news = [
+            (change.to if isinstance(change, Refresh) else change, answer)
             for change, answer in zip(changes, answers, strict=True)
-            if isinstance(change, NewAddress) and answer == 0
+        ]
+        added = {
+            (new.index, new.address, new.prefix)
+            for new, answer in news
+            if isinstance(new, NewAddress) and answer == 0
         }
         if not added:
             return

@@ -81,7 +81,7 @@ async def make_dummy(name: LinkName, kind: str = "dummy") -> int:
             if index is None:
                 raise TransientError(f"link {name} was deleted while it was set up")
             await route.link("set", index=index, ifalias=OUR_ALIAS)
-        await _promote_secondaries(index)  # before it can have a first address
+        await promote_secondaries(index)  # before it can have a first address
         await route.link("set", index=index, state="up")
     return index
 
@@ -149,15 +149,20 @@ async def _index(route: AsyncIPRoute, name: LinkName) -> int | None:
     return int(found[0]["index"])
 
 
-async def _promote_secondaries(index: int) -> None:
-    requests = RequestSocket()
-    requests.open()
-    try:
-        (number,) = await requests.acknowledge([wire.promote_secondaries(index)])
-    finally:
-        requests.close()
-    if number:
-        raise OSError(number, os.strerror(number))
+async def promote_secondaries(index: int) -> None:
+    """Let a link keep the secondaries of an IPv4 address that goes (the sysctl of that name).
+
+    By netlink, because /proc/sys is read-only in a container.
+    """
+    with _mapped_errors(f"set promote_secondaries on link {index}"):
+        requests = RequestSocket()
+        requests.open()
+        try:
+            (number,) = await requests.acknowledge([wire.promote_secondaries(index)])
+        finally:
+            requests.close()
+        if number:
+            raise OSError(number, os.strerror(number))
 
 
 def _link(fields: _Fields) -> Link:

@@ -71,6 +71,11 @@ def pools(*groups: GroupView) -> PoolSet:
     return build_pools(groups, INSTALL)
 
 
+def reasons(decision: Decision) -> list[str]:
+    """Return the reasons of a decision's notices."""
+    return [notice.reason for notice in decision.report.notices]
+
+
 class ConflictError(Exception):
     """The object has another version than the write names."""
 

@@ -2,20 +2,14 @@
 
 import pytest
 
-from allocator.core.decide import Assign, Keep, Refuse
+from allocator.core.decide import Keep, Refuse
 from purelb.api.addresses import Family
 from purelb.api.problems import Reason
-from tests.unit.allocator.builders import V4, V6, Cluster, external, group, ips
+from tests.unit.allocator.builders import V4, V6, Cluster, external, group, ips, reasons
 
 ADDRESSES, SHARING = "purelb.io/addresses", "purelb.io/allow-shared-ip"
 DEFAULT = group("default", "192.0.2.0/29", "2001:db8::/64")
 OTHER = group("other", "198.51.100.0/24", "2001:db8:1::/64", skip_ipv6_dad=True)
-
-
-def told(decision: object) -> list[str]:
-    """Return the reasons of a decision's notices."""
-    assert isinstance(decision, Assign | Refuse)
-    return [notice.reason for notice in decision.report.notices]
 
 
 def test_a_pinned_address_is_given_from_whatever_pool_has_it() -> None:
@@ -26,7 +20,7 @@ def test_a_pinned_address_is_given_from_whatever_pool_has_it() -> None:
     decision = cluster.step(web)
     assert cluster.ingress(web) == ("198.51.100.7",)
     assert cluster.annotations(web)["purelb.io/allocated-from"] == "other"
-    assert told(decision) == ["ConfigurationWarning", "AddressAssigned"]
+    assert reasons(decision) == ["ConfigurationWarning", "AddressAssigned"]
 
 
 def test_each_pinned_address_is_told_and_named_with_its_pool() -> None:
@@ -61,7 +55,7 @@ def test_the_deprecated_field_pins_too() -> None:
     web = cluster.create("web", loadBalancerIP="192.0.2.3")
     decision = cluster.step(web)
     assert cluster.ingress(web) == ("192.0.2.3",)
-    assert told(decision) == ["DeprecationWarning", "AddressAssigned"]
+    assert reasons(decision) == ["DeprecationWarning", "AddressAssigned"]
     assert ADDRESSES in decision.report.notices[0].message
 
 
@@ -72,7 +66,7 @@ def test_the_annotation_hides_the_deprecated_field() -> None:
     decision = cluster.step(web)
     assert isinstance(decision, Refuse)
     assert "invalid user-specified address" in decision.problem.detail
-    assert told(decision) == ["AllocationFailed"]
+    assert reasons(decision) == ["AllocationFailed"]
 
 
 BAD = {
@@ -107,6 +101,7 @@ def test_pins_that_cannot_be_meant_are_refused_as_a_whole(
     ("address", "piece"),
     [
         pytest.param("203.0.113.1", '"203.0.113.1" does not belong to any group', id="outside"),
+        pytest.param("203.0.113.1", "ServiceGroup (bank, default)", id="outside-ways-out"),
         pytest.param("10.5.0.1", "namespace denied", id="confined"),
     ],
 )

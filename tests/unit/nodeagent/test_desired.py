@@ -1,6 +1,5 @@
 """What a node should carry: each question, each answer, and when to look again."""
 
-import math
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -8,13 +7,11 @@ import pytest
 
 from nodeagent.core.config import Lifetimes, NodeConfig, SelectorState, Unconfigured
 from nodeagent.core.desired import desire
-from nodeagent.core.election import Electorate
 from nodeagent.core.facts import Facts
-from nodeagent.core.fence import HANDOVER_LIMIT
 from nodeagent.core.gate import CLEAR, QUIET, Blocked, WaitUntil
-from nodeagent.core.judgement import DAD_RETRY, ENDPOINTS_WAIT
 from nodeagent.core.links import GRACE
-from nodeagent.core.verdicts import Away, Here, Reason, Verdict, Wait
+from nodeagent.core.plan import RefreshAddress
+from nodeagent.core.verdicts import Away, Here, Reason, Verdict
 from purelb.api.addresses import Family, IPAddress, parse_ip
 from purelb.api.identifiers import ServiceKey
 from purelb.api.links import FOREVER, IFA_F_NODAD, IFA_F_NOPREFIXROUTE, OUR_MARK
@@ -36,26 +33,17 @@ from tests.unit.nodeagent.builders import (
     kernel,
     link,
     member,
-    renewed,
     route,
     service,
 )
 
-HOST, HOST6 = f"{VIP}/32", f"{VIP6}/128"
-SLOT_B = {"announcing_IPv4": f"node-b,eth0,{VIP}"}
-AFFINITY = {"node_affinity": "service-endpoints"}
+HOST = f"{VIP}/32"
 
 
 def verdict(one: Agent, address: IPAddress = VIP) -> Verdict:
     """Look once and return what is decided about an address."""
     one.decide()
     return one.desired.verdicts[address]
-
-
-def with_service(one: Agent, changed: ServiceView) -> None:
-    """Let the API show a Service."""
-    services = dict(one.facts.services or {}) | {changed.key: changed}
-    one.facts = replace(one.facts, services=services)
 
 
 def test_a_new_address_is_taken_at_once_by_the_only_node() -> None:
@@ -232,116 +220,6 @@ def test_a_restarted_agent_keeps_what_it_finds_without_a_gap() -> None:
     assert HOST in host.listing(ETH0)
 
 
-def test_the_winner_waits_for_the_slot_of_a_live_node() -> None:
-    """Once it is cleared there is nothing to wait for."""
-    one = agent(facts(service(WEB, **SLOT_B), members=(member(A), member(B, "10.0.0.0/8"))))
-    found = verdict(one)
-    assert isinstance(found, Wait)
-    assert (found.at, one.desired.next_change) == (NOW + HANDOVER_LIMIT, NOW + HANDOVER_LIMIT)
-    one.kernel.advance(NOW + 0.1)
-    with_service(one, service())
-    assert isinstance(verdict(one), Here)
-
-
-def test_a_slot_that_is_never_cleared_blocks_only_for_a_while() -> None:
-    """PureLB's agents do not clear theirs."""
-    one = agent(facts(service(WEB, **SLOT_B), members=(member(A), member(B, "10.0.0.0/8"))))
-    one.decide()
-    one.kernel.advance(NOW + HANDOVER_LIMIT)
-    assert isinstance(verdict(one), Here)
-
-
-def test_a_holder_that_has_not_renewed_since_is_waited_for_without_a_time() -> None:
-    """It may not know that it has lost."""
-    known = facts(service(WEB, **SLOT_B), members=(member(A), member(B, "10.0.0.0/8")))
-    one = agent(replace(known, renewed={B: NOW - 1}))
-    found = verdict(one)
-    assert isinstance(found, Wait)
-    assert math.isinf(found.at)
-    assert one.desired.next_change == NOW + 8.5
-
-
-def test_a_node_that_sees_another_take_its_slot_yields() -> None:
-    """Even though it is the winner by its own view; it waits as if it had just won."""
-    one = agent(facts(members=(member(A), member(B, "10.0.0.0/8"))))
-    one.run()
-    assert HOST in one.kernel.listing(ETH0)
-    one.kernel.advance(NOW + 1)
-    with_service(one, service(WEB, **SLOT_B))
-    one.run()
-    assert HOST not in one.kernel.listing(ETH0)
-    assert isinstance(one.desired.verdicts[VIP], Wait)
-
-
-def test_the_own_slot_that_appears_changes_nothing() -> None:
-    """It is the echo of our own write."""
-    one = agent()
-    one.run()
-    with_service(one, service(announcing_IPv4=f"node-a,eth0,{VIP}"))
-    assert isinstance(verdict(one), Here)
-    assert one.ops == ()
-
-
-def test_winning_anew_waits_anew() -> None:
-    """The time as a loser does not count."""
-    alone, both = (member(A), member(B, "10.0.0.0/8")), (member(A, "10.0.0.0/8"), member(B))
-    one = agent(facts(members=alone))
-    one.run()
-    one.facts = replace(one.facts, electorate=Electorate(both))
-    one.kernel.advance(NOW + 1)
-    one.run()
-    with_service(one, service(WEB, **SLOT_B))
-    one.kernel.advance(NOW + 5)
-    one.run()
-    one.facts = replace(one.facts, electorate=Electorate(alone))
-    found = verdict(one)
-    assert isinstance(found, Wait)
-    assert found.at == NOW + 5 + HANDOVER_LIMIT
-
-
-def test_affinity_prefers_nodes_with_endpoints() -> None:
-    """It falls back to everybody, and says so."""
-    known = facts(service(WEB, **AFFINITY), members=(member(A), member(B)))
-    for nodes, is_here, fallbacks in (
-        ({A}, True, ()),
-        ({B}, False, ()),
-        ({ServiceKey("node-x")}, None, (VIP,)),
-    ):
-        one = agent(replace(known, endpoints={WEB: frozenset(nodes)}))  # type: ignore[arg-type]
-        found = verdict(one)
-        assert one.desired.fallbacks == fallbacks
-        assert is_here is None or isinstance(found, Here) is is_here
-
-
-def test_affinity_waits_a_moment_for_endpoints() -> None:
-    """So that the plain winner does not take the address first and hand it over."""
-    one = agent(facts(service(WEB, **AFFINITY)))
-    found = verdict(one)
-    assert isinstance(found, Wait)
-    assert found.at == NOW + ENDPOINTS_WAIT
-    one.kernel.advance(NOW + ENDPOINTS_WAIT)
-    assert isinstance(verdict(one), Here)
-
-
-def test_an_address_in_place_is_kept_while_endpoints_are_not_known() -> None:
-    """After a restart."""
-    host = kernel()
-    host.put(ETH0, HOST, mark=OUR_MARK, valid=5)
-    assert isinstance(verdict(agent(facts(service(WEB, **AFFINITY)), host)), Here)
-
-
-@pytest.mark.parametrize("others", [{"allow_shared_ip": ""}, {"allow_shared_ip": "key"}])
-def test_a_sharing_key_switches_affinity_off(others: dict[str, str]) -> None:
-    """Its presence alone."""
-    assert isinstance(verdict(agent(facts(service(WEB, **AFFINITY, **others)))), Here)
-
-
-def test_a_shared_address_has_no_affinity() -> None:
-    """Its Services could want different nodes."""
-    services = (service(ServiceKey("a/one"), **AFFINITY), service(ServiceKey("b/two")))
-    assert isinstance(verdict(agent(facts(*services))), Here)
-
-
 def test_a_missing_address_waits_for_a_quiet_link() -> None:
     """The loop is woken when the gate opens."""
     one = agent(host=kernel(OWN))
@@ -373,6 +251,23 @@ def test_while_the_own_address_is_away_the_address_stays_where_it_is() -> None:
     assert one.desired.selection.subnets == ()
 
 
+def test_each_network_that_vanishes_has_its_own_time() -> None:
+    """Passes that find nothing new count as sightings of what is there, and of nothing else."""
+    one = agent()
+    one.run()
+    one.kernel.advance(NOW + 0.5)
+    one.change_own(ETH0, gone=OWN)
+    one.run()
+    one.kernel.advance(NOW + 1.0)
+    one.run()
+    one.kernel.advance(NOW + 1.5)
+    one.change_own(ETH0, gone="2001:db8::7/64")
+    one.run()
+    one.kernel.advance(NOW + GRACE + 0.5)
+    one.run()
+    assert one.desired.selection.subnets == (ip_network("2001:db8::/64"),)
+
+
 def test_a_new_configuration_forgets_what_lingers() -> None:
     """An interface that was removed from it drops its addresses at once."""
     one = agent(host=kernel(OWN))
@@ -381,26 +276,6 @@ def test_a_new_configuration_forgets_what_lingers() -> None:
     one.kernel.routes = (route(family=Family.IPV6, index=9),)
     one.facts = replace(one.facts, config=NodeConfig(source="ns/other"))
     assert isinstance(verdict(one), Away)
-
-
-def test_a_duplicate_ipv6_address_is_taken_away_and_tried_again_later() -> None:
-    """Detection takes a second or two each time; three seconds lie between."""
-    host = kernel()
-    host.taken = {VIP6}
-    one = agent(facts(service(WEB, str(VIP6))), host)
-    one.run()
-    one.kernel.advance(NOW + 2)
-    renewed(one)
-    one.run()
-    assert HOST6 not in host.listing(ETH0)
-    found = one.desired.verdicts[VIP6]
-    assert isinstance(found, Here)
-    assert (found.gate, found.is_standing) == (WaitUntil(NOW + 2 + DAD_RETRY), False)
-    one.kernel.advance(NOW + 2.1)
-    assert (one.decide(), one.desired.next_change) == ((), NOW + 2 + DAD_RETRY)
-    host.taken.clear()
-    one.settle(NOW + 2 + DAD_RETRY + 1)
-    assert HOST6 in host.listing(ETH0)
 
 
 def test_the_next_change_is_the_end_of_the_right_if_nothing_comes_before() -> None:
@@ -423,4 +298,7 @@ def test_a_lifetime_that_the_user_limits_is_refreshed_at_half() -> None:
     one.run()
     assert one.desired.next_change == NOW + 30
     one.kernel.advance(NOW + 30)
-    assert len(one.decide()) == 1
+    one.run()
+    assert [type(op) for op in one.ops] == [RefreshAddress]
+    assert one.decide() == ()
+    assert one.desired.next_change == NOW + 60

@@ -86,6 +86,16 @@ def test_an_incumbent_stays_as_long_as_it_is_a_candidate() -> None:
     assert elect(ip, EVERYBODY, frozenset({B}), incumbent=A) == B
 
 
+@pytest.mark.parametrize("nodes", [(A, B, C), (A, B), (B, C), (A,), ()])
+def test_an_electorate_that_takes_over_winners_elects_the_same(nodes: tuple[NodeName, ...]) -> None:
+    """Whether the winner stays, leaves, or a better one comes."""
+    ip = parse_ip("192.0.2.10")
+    before = Electorate([member(A, *ALL), member(B, *ALL)])
+    before.winner(ip)
+    members = [member(node, *ALL) for node in nodes]
+    assert Electorate(members, before).winner(ip) == Electorate(members).winner(ip)
+
+
 def test_subnets_are_counted_once() -> None:
     """Over all members, announcing or not."""
     members = [member(A), member(B, "192.0.2.0/24", announcing=False), member(C, "10.0.0.0/8")]

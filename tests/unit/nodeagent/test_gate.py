@@ -137,7 +137,7 @@ OTHER = "198.51.100.7/24"
 def test_ours_must_stand_behind_the_nodes_own(
     texts: tuple[str, ...], own: tuple[str, ...], *, is_wrong: bool
 ) -> None:
-    """Behind the first own address, and behind the first one of its network."""
+    """Behind the first own address of its network."""
     nic = Nic(link=link(), own=tuple(entry(text) for text in own))
     found = misplaced(nic, [entry(text) for text in texts], {VIP})
     assert found == ({VIP} if is_wrong else frozenset())

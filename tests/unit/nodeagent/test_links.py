@@ -212,6 +212,8 @@ def test_a_selected_link_knows_its_usable_link_local_address() -> None:
 
 def test_a_strangers_address_on_a_selected_link_is_known() -> None:
     """It must not be announced as a VIP."""
+    selection = chosen(entry(OWN6), config=replace(DEFAULT, extra=(LinkName("eth1"),)))
+    assert selection.holder_of(parse_ip("192.0.2.7")) is None
     selection = chosen(entry(OWN))
     assert selection.holder_of(parse_ip("192.0.2.7")) == "eth0"
     assert selection.holder_of(VIP) is None

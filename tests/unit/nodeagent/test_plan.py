@@ -81,7 +81,7 @@ def test_a_new_address_is_added_and_announced() -> None:
         valid_seconds=8,
         preferred_seconds=8,
     )
-    assert ops == (AddAddress(LinkName("eth0"), new), Announce(link(), VIP))
+    assert ops == (AddAddress(LinkName("eth0"), new), Announce(link(), VIP, epoch=1))
 
 
 def test_what_is_as_desired_needs_nothing() -> None:
@@ -180,6 +180,25 @@ def test_an_old_copy_goes_after_the_right_one_is_in() -> None:
     assert host.listing(ETH0) == (OWN, HOST)
 
 
+def test_an_old_copy_of_ipv6_goes_just_before_the_right_one() -> None:
+    """The kernel knows each address only once per link."""
+    host = kernel()
+    host.put(ETH0, f"{VIP6}/64", mark=OUR_MARK)
+    one = agent(facts(service(WEB, str(VIP6))), host)
+    assert words(one.decide()) == [f"remove {VIP6}/64 copy", f"add {VIP6}/128"]
+    assert one.execute(one.ops).told.held == {VIP6: "eth0"}
+    assert f"{VIP6}/128" in host.listing(ETH0)
+
+
+def test_a_strangers_copy_of_ipv6_is_in_the_way() -> None:
+    """It is not ours to remove, and the kernel would refuse ours."""
+    host = kernel()
+    host.put(ETH0, f"{VIP6}/64")
+    one = agent(facts(service(WEB, str(VIP6))), host)
+    assert one.decide() == ()
+    assert [line.op for line in one.execute(()).lines] == ["gateBlocked"]
+
+
 def test_an_old_copy_stays_while_the_right_one_cannot_be_added() -> None:
     """Better a wrong mask than no address."""
     host = kernel(OWN)
@@ -242,7 +261,7 @@ def test_an_ipv6_address_is_announced_once_detection_has_ended() -> None:
     one.kernel.advance(NOW + 1)
     assert one.decide() == ()
     one.kernel.advance(NOW + 2)
-    assert one.decide() == (Announce(link(), VIP6, parse_ip("fe80::7")),)
+    assert one.decide() == (Announce(link(), VIP6, parse_ip("fe80::7"), epoch=1),)
 
 
 def test_an_ipv6_address_without_detection_is_announced_at_once() -> None:
@@ -277,6 +296,37 @@ def test_a_new_mac_is_announced() -> None:
     one = placed_agent()
     one.kernel.links = (link(mac=MAC[::-1]),)
     assert words(one.decide()) == [f"announce {VIP}"]
+
+
+def test_a_duplicate_that_is_not_ours_is_neither_removed_nor_added_to() -> None:
+    """Somebody put it exactly where ours would be."""
+    host = kernel()
+    host.taken = {VIP6}
+    one = agent(facts(service(WEB, str(VIP6))), host)
+    one.run()
+    host.entries[0] = replace(host.entries[0], address=replace(host.entries[0].address, mark=0))
+    for seconds in (2, 4, 6, 8):
+        host.advance(NOW + seconds)
+        renewed(one)
+        assert one.decide() == ()
+
+
+def test_an_unmarked_address_is_marked_before_it_is_reordered() -> None:
+    """Deleting it needs proof that it is ours."""
+    host = kernel(HOST, OWN)
+    one = agent(host=host)
+    assert words(one.decide()) == [f"refresh {HOST}", f"announce {VIP}"]
+    one.settle(NOW + 1)
+    assert host.listing(ETH0) == (OWN, HOST)
+
+
+def test_a_new_configuration_announces_everything_anew() -> None:
+    """Once."""
+    one = placed_agent()
+    one.facts = replace(one.facts, config=NodeConfig(source="x/other"))
+    assert words(one.decide()) == [f"announce {VIP}"]
+    one.execute(one.ops)
+    assert one.decide() == ()
 
 
 def test_everything_is_withdrawn_when_the_node_leaves() -> None:
