@@ -28,7 +28,10 @@ from purelb.runtime.netlink.wire import DeadAddress
 
 SERVICES = "/api/v1/namespaces/default/services"
 SECONDS = 120.0  # for one event that must come
+GROUP = "/apis/purelb.io/v2/namespaces/purelb-system/servicegroups/default"
+MEASURED = ("one", "burst", "pending", "patch", "drift")  # how our Services' names begin
 IN_FLIGHT = 32
+SETTLE = 2.0  # seconds for the daemons to have looked at what waits
 MANY = "IPv6"  # the family that has room for thousands in one subnet
 Samples = dict[str, list[float]]
 
@@ -163,20 +166,37 @@ async def burst(probe: Probe, count: int) -> Samples:
     names = [f"burst-{number}" for number in range(count)]
     begun = time.perf_counter()
     await side_by_side([partial(probe.kube.post, SERVICES, service(name, MANY)) for name in names])
-    created = time.perf_counter()
     ended = max([await probe.board.when(("address", name)) for name in names])
     return {
         "burst_services_per_s": [count / (ended - begun)],
-        "burst_create_per_s": [count / (created - begun)],
     }
+
+
+async def pending(probe: Probe, count: int) -> Samples:
+    """Many Services that wait for their ServiceGroup, from its creation until the last address."""
+    group = json.loads(await probe.kube.get(GROUP))
+    await probe.kube.delete(GROUP)
+    names = [f"pending-{number}" for number in range(count)]
+    await side_by_side([partial(probe.kube.post, SERVICES, service(name, MANY)) for name in names])
+    await asyncio.sleep(SETTLE)
+    body = {key: group[key] for key in ("apiVersion", "kind", "spec")}
+    body["metadata"] = {key: group["metadata"][key] for key in ("name", "namespace")}
+    begun = time.perf_counter()
+    await probe.kube.post(GROUP.rpartition("/")[0], body)
+    ended = max([await probe.board.when(("address", name)) for name in names])
+    return {"burst_pending_services_per_s": [count / (ended - begun)]}
 
 
 async def patch(probe: Probe, count: int) -> Samples:
     """Bare status PATCHes of as many Services, as fast as the API server takes them."""
     names = [f"patch-{number}" for number in range(count)]
-    await side_by_side([partial(probe.kube.post, SERVICES, service(name, MANY)) for name in names])
+    foreign = service("", MANY)
+    foreign["spec"]["loadBalancerClass"] = "example.com/none"  # the daemons see them and pass by
+    bodies = [{**foreign, "metadata": {"name": name}} for name in names]
+    await side_by_side([partial(probe.kube.post, SERVICES, body) for body in bodies])
+    await asyncio.sleep(SETTLE)
     body = {
-        "metadata": {"annotations": {"purelb.io/allocated-by": "PureLB"}},
+        "metadata": {"annotations": {"example.com/by": "nobody"}},
         "status": {"loadBalancer": {"ingress": [{"ip": "2001:db8::1", "ipMode": "VIP"}]}},
     }
     begun = time.perf_counter()
@@ -217,11 +237,17 @@ async def clean(probe: Probe) -> None:
         except NotFoundError:
             return
 
-    ours = [name for name in names if name.partition("-")[0] in ("one", "burst", "patch", "drift")]
+    ours = [name for name in names if name.partition("-")[0] in MEASURED]
     await side_by_side([partial(remove, name) for name in ours])
 
 
-MEASUREMENTS = {"create": create, "burst": burst, "patch": patch, "drift": drift}
+MEASUREMENTS = {
+    "create": create,
+    "burst": burst,
+    "pending": pending,
+    "patch": patch,
+    "drift": drift,
+}
 
 
 async def main() -> None:

@@ -18,6 +18,7 @@ from nodeagent.shell.metrics import AgentMetrics, Snapshot
 from nodeagent.shell.reconcile import Loop, Parts
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
+from nodeagent.shell.waker import Waker
 from nodeagent.shell.world import WorldStore
 from purelb import VERSION
 from purelb.api.views import LEASE_PREFIX
@@ -46,11 +47,12 @@ class Agent:
         clock = BootClock()
         self.settings, self.clock = settings, clock
         self.registry = new_registry()
-        self.kernel = Kernel(clock, lambda: self.loop.wake())
-        self.world = WorldStore(clients.kube, clock, settings, self._world_changed)
-        self.loop = Loop(settings, self.world, self.kernel, clock)
+        waker = Waker(clock)
+        self.kernel = Kernel(clock, waker.wake)
+        self.world = WorldStore(clients.kube, clock, settings, waker)
+        self.loop = Loop(settings, self.world, self.kernel, waker, clock)
         store = LeaseStore(clients.lease, settings.namespace, LEASE_PREFIX + settings.node)
-        self.keeper = LeaseKeeper(store, clock, settings.lease_seconds, self.loop.wake)
+        self.keeper = LeaseKeeper(store, clock, settings.lease_seconds, waker.wake)
         self.announcer = Announcer(clock, self.loop.may_send)
         metrics = AgentMetrics(
             self.registry, self._snapshot, self.keeper.counts, self.announcer.counts
@@ -117,10 +119,6 @@ class Agent:
     def health(self) -> Health:
         """Return what the health port asks."""
         return Health(registry=self.registry, is_alive=self._is_alive, is_ready=self._is_ready)
-
-    def _world_changed(self) -> None:
-        self.reporter.config_changed()
-        self.loop.wake()
 
     def _snapshot(self) -> Snapshot:
         config, electorate = self.world.config, self.loop.electorate

@@ -27,6 +27,7 @@ from nodeagent.shell.leases import LeaseKeeper, lease_content
 from nodeagent.shell.metrics import AgentMetrics
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
+from nodeagent.shell.waker import Waker
 from nodeagent.shell.world import WorldStore
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant
@@ -37,8 +38,7 @@ from purelb.runtime.errors import PurelbError
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.2  # after netlink failed
-RESTLESS_SECONDS = 0.005  # a pass that took longer is followed by a rest
-LONGEST_REST = 0.1
+REST, LONGEST_REST = 10.0, 0.25  # times what the pass took; seconds
 UPDATES = "purelb_k8s_client_updates_total"
 UPDATE_ERRORS = "purelb_k8s_client_update_errors_total"
 
@@ -62,14 +62,16 @@ class Loop:
         settings: Settings,
         world: WorldStore,
         kernel: Kernel,
+        waker: Waker,
         clock: Clock,
     ) -> None:
         self.desired = DesiredState(is_whole=False)
         self.told = Told()
         self.electorate: Electorate | None = None
         self.turned_at = time.monotonic()  # for liveness
-        self._settings, self._world, self._kernel, self._clock = settings, world, kernel, clock
-        self._wake, self._turned = asyncio.Event(), asyncio.Event()
+        self._settings, self._world, self._kernel = settings, world, kernel
+        self._waker, self._clock = waker, clock
+        self._turned = asyncio.Event()
         self._record: frozenset[Placed] = frozenset()
         self._announced: frozenset[Announced] = frozenset()
         self._is_adopted = False
@@ -80,10 +82,6 @@ class Loop:
     def connect(self, parts: Parts) -> None:
         """Say who carries out what passes decide; before `run`."""
         self._parts = parts
-
-    def wake(self) -> None:
-        """Ask for a pass; any number of calls until it begins are one."""
-        self._wake.set()
 
     def may_send(self, address: IPAddress) -> bool:
         """Tell whether the last pass still had the address here, within its right."""
@@ -97,7 +95,7 @@ class Loop:
         number = self._begun + 1
         while self._ended < number:
             self._turned.clear()
-            self.wake()
+            self._waker.wake()
             await self._turned.wait()
 
     async def wait_empty(self) -> bool:
@@ -110,7 +108,7 @@ class Loop:
         """Make passes until cancelled."""
         parts = self._connected
         while True:
-            self._wake.clear()
+            self._waker.begin()
             begun = self._clock.now()
             self._begun += 1
             try:
@@ -123,12 +121,11 @@ class Loop:
             self.turned_at = time.monotonic()
             self._turned.set()
             parts.metrics.inc(UPDATES)
-            # Under a storm of events, rest for as long as the pass took: a change is seen late by
-            # that much, and the node keeps half of a core.
-            cost = self._clock.now() - begun
-            if cost > RESTLESS_SECONDS:
-                await asyncio.sleep(min(cost, LONGEST_REST))
-            await self._clock.wait(self._wake, next_at)
+            # In a burst of Services, rest for longer than the pass took: an address comes late by
+            # that much, and the node keeps its cores for others.
+            ended = self._clock.now()
+            rested = ended + min(REST * (ended - begun), LONGEST_REST)
+            await self._waker.wait(next_at, rested)
 
     async def make_pass(self) -> Instant:
         """Make one pass; returns when time alone calls for the next."""
@@ -153,7 +150,7 @@ class Loop:
         self._tell(outcomes)
         await self._announce(outcomes)
         if has_new_content:
-            self.wake()  # we are a candidate now, or no longer: look again at once
+            self._waker.wake()  # we are a candidate now, or no longer: look again at once
         expiry = self._world.sightings.next_expiry(fresh_since)
         times = (self._kernel.next_audit(), desired.next_change, expiry)
         return min(at for at in times if at is not None)
@@ -211,6 +208,7 @@ class Loop:
         found = report(me, self.told, self.desired, outcomes, members)
         self.told = found.told
         parts.reporter.tell(found)
+        parts.reporter.tell_config()
         for outcome in outcomes:
             if isinstance(outcome.op, AddAddress) and not outcome.error:
                 seconds = self._kernel.repair_seconds(outcome.op.entry.address)

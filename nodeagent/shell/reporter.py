@@ -32,7 +32,7 @@ class Reporter:
             self._log(line)
         self._post(report.notices)
 
-    def config_changed(self) -> None:
+    def tell_config(self) -> None:
         """Tell what the choice of a configuration has to say, if it says something else now."""
         config = self._world.config
         notices = config.notices if config is not None else ()

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 Write: TypeAlias = SlotWrite | Override
 
-WRITERS = 8
+WRITERS = 2  # of each node: together they must leave room for the allocator
 
 
 class SlotWriter:

@@ -4,11 +4,11 @@ Written by informers and mirrors on the loop, read by its passes. Every change w
 """
 
 import datetime
-from collections.abc import Callable
 
 from nodeagent.core.config import NodeConfig, Unconfigured, choose
 from nodeagent.core.election import Electorate, Member, members_of
 from nodeagent.settings import Settings
+from nodeagent.shell.waker import Waker
 from purelb.api.identifiers import Instant, ServiceKey
 from purelb.api.resources import Node, NodeAgent, decode_lease, decode_service
 from purelb.api.views import (
@@ -30,9 +30,7 @@ from purelb.runtime.kube import Kube
 class WorldStore:
     """The live caches behind `Facts`: Services, Leases, the configuration and the own Node."""
 
-    def __init__(
-        self, kube: Kube, clock: Clock, settings: Settings, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, kube: Kube, clock: Clock, settings: Settings, waker: Waker) -> None:
         self.services: dict[ServiceKey, ServiceView] = {}
         self.config: NodeConfig | Unconfigured | None = None
         self.node: NodeView | None = None
@@ -42,7 +40,7 @@ class WorldStore:
         self.service_watch = Informer(kube, _services(), self._service_changed, clock)
         leases = _leases(settings)
         self.lease_watch = Informer(kube, leases, self._lease_changed, clock)
-        self._clock, self._wake = clock, wake
+        self._clock, self._waker = clock, waker
         self._lease_seconds = settings.lease_seconds
         self._electorate = Electorate()
 
@@ -77,7 +75,7 @@ class WorldStore:
         elif old is not None:
             self.services.pop(old.key, None)
         if _concerns(old) or _concerns(new):
-            self._wake()
+            self._waker.wake_soon()
 
     def _lease_changed(self, old: LeaseView | None, new: LeaseView | None) -> None:
         returns = new is not None and new.node in self.sightings.expired()
@@ -86,7 +84,7 @@ class WorldStore:
         elif old is not None:
             self.sightings.gone(old.node)
         if returns or old is None or new is None or _is_news(old, new):
-            self._wake()
+            self._waker.wake()
 
     def _config_changed(self) -> None:
         if not (self.agents.synced.is_set() and self.nodes.synced.is_set()):
@@ -96,7 +94,7 @@ class WorldStore:
             return  # not registered yet; the mirror will tell
         self.node = view_node(node)
         self.config = choose(self.agents.objects.values(), self.node)
-        self._wake()
+        self._waker.wake()
 
 
 def _services() -> Source[ServiceView]:

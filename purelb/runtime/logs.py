@@ -16,10 +16,15 @@ _LEVELS = {"WARNING": "warn", "CRITICAL": "error"}
 class JsonFormatter(logging.Formatter):
     """One JSON object per line, keys as PureLB's users search for them."""
 
+    _second = (0, "")  # the last one and its text: lines come in bursts
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
+        if int(record.created) != self._second[0]:
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            self._second = int(record.created), text
         line: dict[str, object] = {
-            "ts": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}Z",
+            "ts": f"{self._second[1]}.{int(record.msecs):03d}Z",
             "level": _LEVELS.get(record.levelname, record.levelname.lower()),
             "caller": f"{record.module}.py:{record.lineno}",
             "msg": record.getMessage(),
