@@ -159,6 +159,8 @@ def main() -> int:
     except (PlaygroundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130  # as shells count it; what was up is gone
     return code
 
 

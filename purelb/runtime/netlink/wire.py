@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import LinkName
-from purelb.api.links import FOREVER, OUR_MARK, LinkAddress, NewAddress
+from purelb.api.links import FOREVER, OUR_MARK, Link, LinkAddress, NewAddress
 
 # Message types.
 NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN = 2, 3, 4
-RTM_NEWLINK, RTM_DELLINK, RTM_SETLINK = 16, 17, 19
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE = 24, 25
 
@@ -29,12 +29,15 @@ NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 
 # Attributes.
 IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO, IFA_FLAGS, IFA_PROTO = 1, 2, 6, 8, 11
-IFLA_IFNAME, IFLA_AF_SPEC = 3, 26
-IFLA_INET_CONF = 1
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_AF_SPEC = 1, 3, 18, 20, 26
+IFLA_INFO_KIND, IFLA_INET_CONF = 1, 1
 DEVCONF_PROMOTE_SECONDARIES = 20  # IPV4_DEVCONF_PROMOTE_SECONDARIES, linux/ip.h
 ATTRIBUTE_TYPE = 0x3FFF  # the upper two bits of a type are flags
 
 MAIN_TABLE = 254  # RT_TABLE_MAIN
+
+ARPHRD_ETHER = 1  # linux/if_arp.h; hardware addresses of other types are no MACs
+IFF_UP, IFF_LOOPBACK, IFF_LOWER_UP = 0x1, 0x8, 0x10000  # linux/if.h
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
@@ -125,6 +128,11 @@ def dead_address(dead: DeadAddress) -> Request:
     return Request(RTM_DELADDR, NLM_F_REQUEST, _address_head(dead.index, dead.address, dead.prefix))
 
 
+def dump_links() -> Request:
+    """Ask for all links."""
+    return Request(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, _LINK.pack(0, 0, 0, 0, 0))
+
+
 def promote_secondaries(index: int) -> Request:
     """Ask that removing a link's first IPv4 address of a network leaves the others in place.
 
@@ -167,8 +175,24 @@ def parse_link(body: bytes) -> tuple[int, int, LinkName]:
     bridge: such a RTM_DELLINK leaves the link alone.
     """
     family, _, index, _, _ = _LINK.unpack_from(body)
-    name = _attributes(body, _LINK.size).get(IFLA_IFNAME, b"")
-    return family, index, LinkName(name.rstrip(b"\0").decode(errors="replace"))
+    return family, index, LinkName(_text(_attributes(body, _LINK.size).get(IFLA_IFNAME)))
+
+
+def parse_link_state(body: bytes) -> Link:
+    """Read the whole of a RTM_NEWLINK."""
+    _, hardware, index, flags, _ = _LINK.unpack_from(body)
+    attributes = _attributes(body, _LINK.size)
+    information = _attributes(attributes.get(IFLA_LINKINFO, b""), 0)
+    return Link(
+        index=index,
+        name=LinkName(_text(attributes.get(IFLA_IFNAME))),
+        mac=attributes.get(IFLA_ADDRESS, b"") if hardware == ARPHRD_ETHER else b"",
+        is_up=bool(flags & IFF_UP),
+        has_carrier=bool(flags & IFF_LOWER_UP),
+        is_loopback=bool(flags & IFF_LOOPBACK),
+        kind=_text(information.get(IFLA_INFO_KIND)),
+        alias=_text(attributes.get(IFLA_IFALIAS)),
+    )
 
 
 def route_table(body: bytes) -> int:
@@ -184,6 +208,10 @@ def _address_head(index: int, address: IPAddress, prefix: int) -> bytes:
         + _attribute(IFA_LOCAL, address.packed)
         + _attribute(IFA_ADDRESS, address.packed)
     )
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").rstrip(b"\0").decode(errors="replace")
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
