@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from playground.api import Api
+from playground.api import Api, path_of
 from playground.topology import Machine, Topology
 
 INSTALL_NAMESPACE = "purelb-system"
@@ -14,7 +14,9 @@ async def create(api: Api, topology: Topology) -> None:
     await api.apply(namespace_object(INSTALL_NAMESPACE))
     for machine in topology.nodes:
         await api.apply(node_object(machine))
-        await api.apply(node_object(machine) | {"status": status(machine)}, "status")
+        # Not by apply: it refuses two addresses of one type, as every dual-stack node has.
+        path = path_of("Node", name=machine.name)
+        await api.patch(f"{path}/status", {"status": status(machine)})
 
 
 def namespace_object(name: str) -> Mapping[str, Any]:

@@ -22,6 +22,8 @@ def test_a_service_gets_its_address_and_brand_in_one_write() -> None:
             assert await api.addresses("web") == ["192.0.2.0"]
             service = await api.get("web")
             await api.until(_settled(api), "the allocator comes to rest")
+        written = {e.resource for e in api.server.audit.entries if e.client == "allocator"}
+        assert written == {"services/status", "servicegroups/status", "events"}
         writes = [
             e
             for e in api.server.audit.entries
@@ -37,6 +39,8 @@ def test_a_service_gets_its_address_and_brand_in_one_write() -> None:
             {"ip": "192.0.2.0", "ipMode": "VIP"}
         ]
         assert "finalizers" not in service["metadata"]
+        (group,) = await api.items(f"/apis/purelb.io/v2/namespaces/{NAMESPACE}/servicegroups")
+        assert not {"annotations", "finalizers"} & group["metadata"].keys()
 
     scenario(work)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.addresswatch import AddressWatch
-from playground.api import path_of
+from playground.api import Api, path_of
 from playground.cluster import Cluster
 from purelb.api.links import OUR_MARK
 
@@ -265,6 +265,40 @@ def test_a_restarted_agent_keeps_its_addresses_in_place() -> None:
         assert (node, address) not in stage.watch.lost
 
     play(work)
+
+
+def test_daemons_write_little_and_nothing_at_rest() -> None:
+    """One write per Service and endpoint; afterwards Leases are renewed and that is all."""
+
+    async def work(stage: Scene) -> None:
+        v4, v6 = await stage.service("web", "IPv4", "IPv6")
+        for address, family in ((v4, "IPv4"), (v6, "IPv6")):
+            node = await stage.placed(address)
+            await stage.until_slot("web", family, f"{node},eth0,{address}")
+        await asyncio.sleep(1.5)  # status of the group, Events
+        settled = await _writes(stage)
+        assert settled["patch services/status"] == 1
+        # One slot for each family; of two nodes that write at once, one has a conflict.
+        assert settled["patch services"] <= 3
+        assert not {key for key in settled if key.endswith((" lbnodeagents", " nodes"))}
+        await asyncio.sleep(LEASE)
+        later = await _writes(stage)
+        assert later.pop("patch leases") > settled.pop("patch leases")
+        assert later == settled
+
+    play(work)
+
+
+async def _writes(stage: Scene) -> dict[str, int]:
+    """Return how often our daemons have used each verb that writes, by resource."""
+    async with Api(stage.cluster.paths.faults) as control:
+        entries = (await control.get("/requests"))["requests"]
+    counts: dict[str, int] = {}
+    for entry in entries:
+        if entry["client"].startswith(("allocator", "nodeagent")):
+            key = f"{entry['verb']} {entry['resource']}"
+            counts[key] = counts.get(key, 0) + entry["count"]
+    return {k: n for k, n in counts.items() if k.split()[0] not in ("get", "list", "watch")}
 
 
 def test_nothing_is_left_on_any_node_after_the_services_are_gone() -> None:
