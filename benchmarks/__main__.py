@@ -138,7 +138,10 @@ async def failover(cluster: Cluster, console: Console) -> Figures:
 
 
 async def footprint(cluster: Cluster) -> Figures:
-    """Return memory and CPU of each daemon so far, and what was asked of the API server."""
+    """Return memory and CPU of the daemons so far, and what they asked of the API server.
+
+    The plain names are the largest memory of one daemon, and sums; dotted ones the details.
+    """
     rss: dict[str, float] = {}
     cpu: dict[str, float] = {}
     for process in await cluster.processes():
@@ -150,7 +153,15 @@ async def footprint(cluster: Cluster) -> Figures:
         rss[process.name] = round(int(line.split()[1]) / 1024, 1)
         fields = (folder / "stat").read_text().rpartition(")")[2].split()
         cpu[process.name] = (int(fields[11]) + int(fields[12])) / TICKS
-    return {"rss_mb": rss, "cpu_s": cpu, "api_requests": await _requests(cluster)}
+    requests = await _requests(cluster)
+    figures: Figures = {
+        "rss_mb": max(rss.values()),
+        "cpu_s": round(sum(cpu.values()), 2),
+        "api_requests": sum(requests.values()),
+    }
+    for name, details in (("rss_mb", rss), ("cpu_s", cpu), ("api_requests", requests)):
+        figures |= {f"{name}.{key}": value for key, value in details.items()}
+    return figures
 
 
 async def _requests(cluster: Cluster) -> dict[str, float]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 Summary: TypeAlias = Mapping[str, float]  # n, p50, p95, p99, max
-Figure: TypeAlias = Summary | float | Mapping[str, float]
+Figure: TypeAlias = Summary | float
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
@@ -39,7 +39,7 @@ def save(figures: Mapping[str, Figure]) -> None:
 
 
 def show(figures: Mapping[str, Figure], console: Console) -> None:
-    """Print figures as tables: distributions, numbers, and groups of numbers."""
+    """Print figures as two tables: distributions and numbers."""
     table = Table(title="distributions", title_justify="left")
     for column in ("figure", "n", "p50", "p95", "p99", "max"):
         table.add_column(column, justify="left" if column == "figure" else "right")
@@ -47,12 +47,9 @@ def show(figures: Mapping[str, Figure], console: Console) -> None:
     numbers.add_column("figure")
     numbers.add_column("value", justify="right")
     for name, figure in figures.items():
-        if isinstance(figure, Mapping) and "p50" in figure:
+        if isinstance(figure, Mapping):
             cells = (figure[key] for key in ("n", "p50", "p95", "p99", "max"))
             table.add_row(name, *(f"{cell:g}" for cell in cells))
-        elif isinstance(figure, Mapping):
-            for key, value in figure.items():
-                numbers.add_row(f"{name}  {key}", f"{value:g}")
         else:
             numbers.add_row(name, f"{figure:g}")
     for shown in (table, numbers):

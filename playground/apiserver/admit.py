@@ -6,20 +6,37 @@ a subresource may change, validation. Pure: nothing is stored here. Called by wr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from playground.apiserver import metadata as meta
 from playground.apiserver.builtin.notation import OBJECT_META
 from playground.apiserver.cel import rule_problems
 from playground.apiserver.decode import MismatchError, decoded, unknown_fields
-from playground.apiserver.errors import ApiError, bad_request, conflict, invalid, shown
+from playground.apiserver.errors import (
+    FieldProblem,
+    UndecodableError,
+    bad_request,
+    conflict,
+    invalid,
+    invalid_value,
+    shown,
+)
 from playground.apiserver.kinds import Problems, Resource
 from playground.apiserver.schema import MISSING, compiled
 from playground.apiserver.structural import defaulted, problems_of, pruned
 
 JsonObject = dict[str, Any]
 META = compiled(OBJECT_META)
+# Problems after which rules are not run, since they may rely on the schema.
+BLOCKING = frozenset(
+    f"FieldValue{kind}"
+    for kind in ("NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid")
+)
+UNCHECKED = (
+    "some validation rules were not checked because the object was invalid; correct the existing "
+    "errors to complete validation"
+)
 TYPE_FIELDS = ("apiVersion", "kind", "metadata")
 
 
@@ -54,19 +71,8 @@ def checked_identity(target: Target, body: object) -> JsonObject:
     """Return the body as an object that fits the URL; 400 if it does not."""
     resource = target.resource
     if not isinstance(body, dict):
-        raise bad_request("the object provided is unrecognized (must be of type JSON object)")
-    api_version = body.get("apiVersion", resource.api_version)
-    kind = body.get("kind", resource.kind)
-    if api_version != resource.api_version:
-        raise bad_request(
-            f"the API version in the data ({api_version}) does not match the expected API version "
-            f"({resource.api_version})"
-        )
-    if kind != resource.kind:
-        raise bad_request(
-            f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-            "no kind is registered for the type"
-        )
+        raise bad_request(f"the object provided is unrecognized (must be of type {resource.kind})")
+    _check_kind(resource, body)
     given = body.get("metadata") or {}
     if not isinstance(given, dict):
         raise bad_request("metadata must be an object")
@@ -82,6 +88,32 @@ def checked_identity(target: Target, body: object) -> JsonObject:
     return body
 
 
+def _check_kind(resource: Resource, body: JsonObject) -> None:
+    """Raise unless the body is of the resource's kind; built-in kinds need not say so."""
+    api_version, kind = body.get("apiVersion", ""), body.get("kind", "")
+    if resource.is_custom:
+        if not kind:
+            raise bad_request(
+                f"the object provided is unrecognized (must be of type {resource.kind}): Object "
+                "'Kind' is missing"
+            )
+        if api_version != resource.api_version:
+            raise bad_request(
+                f"the API version in the data ({api_version}) does not match the expected API "
+                f"version ({resource.api_version})"
+            )
+        if kind != resource.kind:
+            name = (body.get("metadata") or {}).get("name", "")
+            problem = invalid_value("kind", kind, f"must be {resource.kind}")
+            raise invalid(replace(resource, kind=kind), name, [problem])
+    elif (api_version or resource.api_version, kind or resource.kind) != (
+        resource.api_version,
+        resource.kind,
+    ):
+        why = f'no kind "{kind}" is registered for version "{api_version}"'
+        raise UndecodableError(resource, why, kind, api_version.rpartition("/")[2])
+
+
 def parsed(
     target: Target, body: JsonObject, old: JsonObject | None, options: WriteOptions
 ) -> JsonObject:
@@ -94,7 +126,7 @@ def parsed(
     changed = {
         key: value
         for key, value in body.items()
-        if key not in TYPE_FIELDS and value is not before.get(key)
+        if key not in TYPE_FIELDS and value is not before.get(key, MISSING)
     }
     given = body.get("metadata") or {}
     metadata = given if given is before.get("metadata") else _decoded_metadata(resource, given)
@@ -120,23 +152,16 @@ def _decoded_metadata(resource: Resource, given: JsonObject) -> object:
         return decoded(given, META)
     except MismatchError as error:
         error.path += ["metadata", "ObjectMeta"]
-        raise _undecodable(resource, error) from error
+        raise UndecodableError(resource, str(error)) from error
 
 
 def _parsed_builtin(resource: Resource, changed: JsonObject) -> JsonObject:
     try:
         result = decoded(changed, resource.node)
     except MismatchError as error:
-        raise _undecodable(resource, error) from error
+        raise UndecodableError(resource, str(error)) from error
     assert isinstance(result, dict)  # decoded from a dict
     return result
-
-
-def _undecodable(resource: Resource, error: MismatchError) -> ApiError:
-    return bad_request(
-        f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: '
-        f"{error}"
-    )
 
 
 def _parsed_custom(resource: Resource, changed: JsonObject) -> JsonObject:
@@ -148,14 +173,12 @@ def _parsed_custom(resource: Resource, changed: JsonObject) -> JsonObject:
 def _report_unknown(resource: Resource, body: JsonObject, options: WriteOptions) -> None:
     if options.validation == "Ignore":
         return
-    names = list(unknown_fields({k: v for k, v in body.items() if k != "metadata"}, resource.node))
-    names += unknown_fields(body["metadata"], META, "metadata")
+    names = list(unknown_fields(body["metadata"], META, "metadata"))
+    rest = {key: value for key, value in body.items() if key != "metadata"}
+    names += unknown_fields(rest, resource.node)
     texts = [f"unknown field {shown(name)}" for name in names]
     if texts and options.validation == "Strict":
-        raise bad_request(
-            f'{resource.kind} in version "{resource.version}" cannot be handled as a '
-            f"{resource.kind}: strict decoding error: {', '.join(texts)}"
-        )
+        raise UndecodableError(resource, f"strict decoding error: {', '.join(texts)}")
     options.warnings.extend(texts)
 
 
@@ -169,6 +192,7 @@ def admitted_new(target: Target, obj: JsonObject) -> JsonObject:
     fixed: JsonObject = {
         "name": name,
         "uid": meta.new_uid(),
+        "resourceVersion": "",  # in its place; the store fills it in
         "creationTimestamp": meta.timestamp(),
     }
     if resource.is_namespaced:
@@ -180,7 +204,7 @@ def admitted_new(target: Target, obj: JsonObject) -> JsonObject:
     new = obj | {"metadata": meta.ordered(metadata)}
     if resource.has_status and not resource.keeps_status:
         new.pop("status", None)
-    problems: Problems = list(meta.problems_of(metadata, None, resource.name_rule))
+    problems: Problems = list(meta.problems_of(metadata, None, _rules(resource)))
     new = resource.admission.spec(new, None, problems)
     _validate(resource, new, None, problems)
     return new
@@ -192,11 +216,11 @@ def admitted_update(target: Target, obj: JsonObject, old: JsonObject) -> JsonObj
     The result still has the resourceVersion of `old`, so that equality means nothing changed.
     """
     resource = target.resource
-    new = _with_untouchable_parts(target, obj, old)
+    new = _with_untouchable_parts(target, resource.admission.decoded(obj), old)
     problems: Problems = []
     if new["metadata"] is not old["metadata"]:
         new["metadata"] = _updated_metadata(target, new["metadata"], old["metadata"])
-        problems += meta.problems_of(new["metadata"], old["metadata"], resource.name_rule)
+        problems += meta.problems_of(new["metadata"], old["metadata"], _rules(resource))
     admit = resource.admission.status if target.is_status else resource.admission.spec
     new = admit(new, old, problems)
     _validate(resource, new, old, problems)
@@ -204,6 +228,10 @@ def admitted_update(target: Target, obj: JsonObject, old: JsonObject) -> JsonObj
         generation = old["metadata"].get("generation", 0) + 1
         new["metadata"] = meta.ordered(new["metadata"] | {"generation": generation})
     return new
+
+
+def _rules(resource: Resource) -> meta.Rules:
+    return meta.Rules(resource.name_rule, are_finalizers_qualified=not resource.is_custom)
 
 
 def _with_untouchable_parts(target: Target, obj: JsonObject, old: JsonObject) -> JsonObject:
@@ -270,10 +298,14 @@ def _validate_custom(
     if body == before:
         return
     problems += problems_of(body, resource.node, "")
-    if resource.rules is not None and not problems:
-        problems += rule_problems(
-            resource.rules, resource.node, new, MISSING if old is None else old
+    if resource.rules is None:
+        return
+    if any(problem.kind in BLOCKING for problem in problems):
+        problems.append(
+            FieldProblem("FieldValueInvalid", "<nil>", f"Invalid value: null: {UNCHECKED}")
         )
+        return
+    problems += rule_problems(resource.rules, resource.node, new, MISSING if old is None else old)
 
 
 def _desires_something_else(resource: Resource, new: JsonObject, old: JsonObject) -> bool:

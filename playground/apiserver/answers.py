@@ -84,6 +84,8 @@ def _partial(item: Item) -> JsonObject:
 def list_body(resource: Resource, page: Page, form: Form, include: str) -> bytes:
     """Return a list in a form. Items of built-in kinds have no kind, as in the real server."""
     metadata: JsonObject = {"resourceVersion": str(page.version)}
+    if resource.is_custom and form == "plain":
+        metadata = {"continue": ""} | metadata
     if page.token:
         metadata["continue"] = page.token
         if page.rest is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,12 +22,18 @@ from playground.apiserver.calls import Place
 from playground.apiserver.deletes import DeleteOptions, Deleter
 from playground.apiserver.errors import (
     ApiError,
+    FieldProblem,
+    NoSuchPathError,
+    OptionsKind,
     bad_request,
     forbidden,
+    forbidden_field,
     injected,
+    invalid,
     method_not_allowed,
-    no_such_path,
+    no_such_resource,
     not_found,
+    unsupported,
     unsupported_media_type,
 )
 from playground.apiserver.faults import Action, Faults
@@ -140,18 +146,18 @@ class Api:
                 return self._delete(call, resource)
             case "deletecollection":
                 return self._delete_collection(call, resource)
-        raise method_not_allowed(resource, call.verb or call.request.method.lower())
+        raise method_not_allowed()
 
     def _resource(self, call: Call) -> Resource:
         """Return the resource of a call; 404 or 405 if the URL does not offer it."""
         place = call.place
         resource = self.registry.find(place.group, place.version, place.plural)
         if resource is None:
-            raise no_such_path()
+            raise self._nothing_at(place)
         if bool(place.namespace) != resource.is_namespaced and (place.namespace or place.name):
-            raise no_such_path()
+            raise no_such_resource()
         if place.subresource and not (place.subresource == "status" and resource.has_status):
-            raise no_such_path()
+            raise no_such_resource()
         is_everywhere = resource.is_namespaced and not place.namespace
         offered = {
             "create": not place.name and not is_everywhere,
@@ -161,8 +167,14 @@ class Api:
             "deletecollection": not is_everywhere,
         }
         if not offered.get(call.verb, True):
-            raise method_not_allowed(resource, call.verb)
+            raise method_not_allowed()
         return resource
+
+    def _nothing_at(self, place: Place) -> Exception:
+        """Return the 404 for a resource that is not served; only built-in groups explain it."""
+        of_group = [one for one in self.registry if one.group == place.group]
+        is_builtin = any(not one.is_custom and one.version == place.version for one in of_group)
+        return no_such_resource() if is_builtin else NoSuchPathError(place.plural)
 
     def _get(self, call: Call, resource: Resource) -> web.Response:
         key = (call.place.namespace, call.place.name)
@@ -192,7 +204,8 @@ class Api:
 
     def _create(self, call: Call, resource: Resource) -> web.Response:
         options = self._options(call)
-        body = calls.decoded_body(call.body, calls.media_type_of(call.request.headers))
+        media_type = calls.media_type_of(call.request.headers)
+        body = calls.decoded_body(call.body, media_type, resource.kind)
         written = self.writer.create(_target(call, resource), body, options)
         return self._written(call, resource, written, options)
 
@@ -200,10 +213,10 @@ class Api:
         target, options = _target(call, resource), self._options(call)
         media_type = calls.media_type_of(call.request.headers)
         if call.verb == "update":
-            body = calls.decoded_body(call.body, media_type)
+            body = calls.decoded_body(call.body, media_type, resource.kind)
             written = self.writer.update(target, body, options)
         elif media_type == calls.APPLY_PATCH:
-            body = calls.decoded_body(call.body, media_type)
+            body = calls.decoded_body(call.body, media_type, resource.kind)
             written = self.writer.apply(target, body, options)
         else:
             written = self.writer.patch(target, _patch_of(resource, media_type, call.body), options)
@@ -219,6 +232,9 @@ class Api:
     def _options(self, call: Call) -> WriteOptions:
         query = call.query
         applies = calls.media_type_of(call.request.headers) == calls.APPLY_PATCH
+        problems = list(_option_problems(query, applies=applies))
+        if problems:
+            raise invalid(OptionsKind(kind=f"{call.verb.capitalize()}Options"), "", problems)
         manager = query.get("fieldManager") or (
             "" if applies else calls.program_of(call.request.headers)
         )
@@ -285,10 +301,21 @@ def _patch_of(resource: Resource, media_type: str, body: bytes) -> Patch:
     return partial(merge_patched, patch=patch)
 
 
+def _option_problems(query: Mapping[str, str], *, applies: bool) -> Iterator[FieldProblem]:
+    if query.get("force") and not applies:
+        yield forbidden_field("force", "may not be specified for non-apply patch")
+    if query.get("dryRun", "") not in ("", "All"):
+        yield unsupported("dryRun", [query["dryRun"]], ("All",))
+    allowed = ("", "Ignore", "Strict", "Warn")
+    if query.get("fieldValidation", "") not in allowed:
+        yield unsupported("fieldValidation", query["fieldValidation"], allowed)
+
+
 def _delete_options(call: Call) -> DeleteOptions:
     body: object = {}
     if call.body:
-        body = calls.decoded_body(call.body, calls.media_type_of(call.request.headers))
+        media_type = calls.media_type_of(call.request.headers)
+        body = calls.decoded_body(call.body, media_type, "DeleteOptions")
     if not isinstance(body, dict):
         raise bad_request("the object provided is unrecognized (must be of type DeleteOptions)")
     query = call.query

@@ -7,7 +7,7 @@ sigs.k8s.io/structured-merge-diff as kube-apiserver uses it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,14 @@ from playground.apiserver.managers import Manager, tracked, with_fields
 from playground.apiserver.schema import Node, child
 
 JsonObject = dict[str, Any]
+TYPED: Mapping[str, tuple[str, tuple[type, ...]]] = {
+    "string": ("string", (str,)),
+    "integer": ("numeric (int or float)", (int, float)),
+    "number": ("numeric (int or float)", (int, float)),
+    "boolean": ("boolean", (bool,)),
+    "object": ("map", (dict,)),
+    "array": ("list", (list,)),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +56,7 @@ def applied(
         for path in fields_of(request.config, node)
         if path[0].removeprefix("f:") not in request.ignored
     )
-    config = {key: inner for key, inner in request.config.items() if key not in request.ignored}
+    config = request.config
     if live is None:
         return config, with_fields((), request.by, wanted)
     others = tuple(one for one in managers if one.identity != request.by.identity)
@@ -59,15 +67,20 @@ def applied(
         new = _without(new, node, encoded(_removable(last.fields - kept, kept)))
     assert isinstance(new, dict)  # an object merged with an object
     touched, removed = difference(live, new, node)
-    touched = members_only(touched, new, node)
+    touched = _noticed(members_only(touched, new, node), request)
     conflicts = [(other, other.fields & touched) for other in others if other.fields & touched]
     if conflicts and not request.force:
         raise conflict_error(conflicts)
-    gone = touched | removed
+    gone = touched | _noticed(removed, request)
     rest = tuple(replace(one, fields=one.fields - gone) for one in others if one.fields - gone)
     if last is not None and last.fields == wanted:
         return new, (*rest, last)
     return new, with_fields(rest, request.by, wanted)
+
+
+def _noticed(paths: set[Path], request: Apply) -> set[Path]:
+    """Leave out what this URL cannot change; the admission of the object resets it."""
+    return {path for path in paths if path[0].removeprefix("f:") not in request.ignored}
 
 
 def merged(live: object, config: object, node: Node) -> object:
@@ -118,6 +131,47 @@ def _reduced(value: object, node: Node, marks: JsonObject | None) -> object:
         return None
     new = _without(value, node, marks)
     return None if new in ({}, []) and value else new
+
+
+def typing_problem(value: object, node: Node, path: str = "") -> str:
+    """Return what does not fit the schema, "" if all does; appliers get no warnings but errors."""
+    if isinstance(value, dict) and (node.type == "object" or node.properties):
+        return _struct_problem(value, node, path)
+    if isinstance(value, list) and node.type == "array":
+        return _list_problem(value, node, path)
+    wanted = TYPED.get(node.type)
+    if wanted is None or value is None:
+        return ""
+    name, kinds = wanted
+    if isinstance(value, kinds) and (name == "boolean" or not isinstance(value, bool)):
+        return ""
+    return f"{path}: expected {name}, got {value if node.type == 'string' else _kind(value)}"
+
+
+def _struct_problem(value: JsonObject, node: Node, path: str) -> str:
+    for key, inner in value.items():
+        below = f"{path}.{key}"
+        if key not in node.properties and node.additional is None and not node.is_open:
+            return f"{below}: field not declared in schema"
+        found = typing_problem(inner, child(node, key), below)
+        if found:
+            return found
+    return ""
+
+
+def _list_problem(value: list[Any], node: Node, path: str) -> str:
+    names = items_by_name(value, node) if is_associative(node) else {}
+    if is_associative(node) and len(names) < len(value):
+        return f"{path}: duplicate entries or missing keys {list(node.list_keys)}"
+    found = [
+        typing_problem(item, node.items or Node(), f"{path}[{index}]")
+        for index, item in enumerate(value)
+    ]
+    return next(filter(None, found), "")
+
+
+def _kind(value: object) -> str:
+    return {dict: "map", list: "list", str: "string", bool: "boolean"}.get(type(value), "number")
 
 
 def conflict_error(conflicts: Sequence[tuple[Manager, FieldSet]]) -> ApiError:

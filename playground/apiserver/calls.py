@@ -15,7 +15,12 @@ import msgspec
 import yaml
 
 from playground.apiserver import protobuf
-from playground.apiserver.errors import bad_request, not_acceptable, unsupported_media_type
+from playground.apiserver.errors import (
+    ApiError,
+    bad_request,
+    not_acceptable,
+    unsupported_media_type,
+)
 
 JsonObject = dict[str, Any]
 Form: TypeAlias = Literal["plain", "table", "partial"]
@@ -125,21 +130,28 @@ _JsonLoader.yaml_implicit_resolvers = {
 }
 
 
-def decoded_body(body: bytes, media_type: str) -> object:
+def decoded_body(body: bytes, media_type: str, kind: str) -> object:
     """Decode a body; 415 for what is not understood, 400 for nonsense."""
     if "yaml" in media_type and not body.lstrip().startswith(b"{"):
         try:
             return yaml.load(body, _JsonLoader)  # safe: a SafeLoader
         except yaml.YAMLError as error:
-            raise bad_request(f"error decoding YAML: {error}") from error
+            raise _unrecognized(kind, f"yaml: {error}") from error
     if media_type == protobuf.MEDIA_TYPE:
         return protobuf.decoded(body)
     if media_type and "json" not in media_type and "yaml" not in media_type:
-        raise unsupported_media_type([JSON, YAML])
+        raise unsupported_media_type([JSON, YAML, protobuf.MEDIA_TYPE])
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError as error:
-        raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
+        raise _unrecognized(kind, str(error)) from error
+
+
+def _unrecognized(kind: str, why: str) -> ApiError:
+    return bad_request(
+        f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
+        f"json parse error: {why}"
+    )
 
 
 def media_type_of(headers: Mapping[str, str]) -> str:

@@ -158,7 +158,7 @@ def _broken(
 ) -> FieldProblem | None:
     rule = compiled.rule
     kind = node.type or "object"
-    where = (path + rule.field_path).lstrip(".")
+    where = (path + rule.field_path).lstrip(".") or "<nil>"
     try:
         if compiled.check(value, old):
             return None

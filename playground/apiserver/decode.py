@@ -7,6 +7,7 @@ object, so that an update pays for what it changes only.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,15 +23,33 @@ SCALARS: dict[str, tuple[type, ...]] = {
 GO_NAMES = {"string": "string", "integer": "int32", "number": "float64", "boolean": "bool"}
 
 
-class MismatchError(Exception):
-    """A value has the wrong JSON type; `path` grows while the error travels up."""
+# Times are read by Go layouts: metav1.Time takes any fraction, MicroTime exactly six digits.
+TIMES = {
+    "date-time": (
+        re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"),
+        "2006-01-02T15:04:05Z07:00",
+    ),
+    "micro-time": (
+        re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)$"),
+        "2006-01-02T15:04:05.000000Z07:00",
+    ),
+}
 
-    def __init__(self, value: object, wanted: str) -> None:
+
+class MismatchError(Exception):
+    """A value has the wrong JSON type; `path` grows while the error travels up.
+
+    `text` is what the decoder says if the value is of the right type and still cannot be read.
+    """
+
+    def __init__(self, value: object, wanted: str, text: str = "") -> None:
         super().__init__(wanted)
         self.path: list[str] = []
-        self.value, self.wanted = value, wanted
+        self.value, self.wanted, self.text = value, wanted, text
 
     def __str__(self) -> str:
+        if self.text:
+            return self.text
         where = ".".join(reversed(self.path))
         return f"json: cannot unmarshal {_json_type(self.value)} into Go struct field {where} " + (
             f"of type {self.wanted}"
@@ -55,8 +74,16 @@ def decoded(value: object, node: Node) -> object:
     else:
         return value
     if isinstance(value, wanted) and (type(value) is not bool or node.type == "boolean"):
+        if node.format in TIMES:
+            _check_time(str(value), node.format)
         return value
     raise MismatchError(value, GO_NAMES.get(node.type, "intstr.IntOrString"))
+
+
+def _check_time(text: str, name: str) -> None:
+    pattern, layout = TIMES[name]
+    if not pattern.match(text):
+        raise MismatchError(text, name, f'parsing time "{text}" as "{layout}": cannot parse')
 
 
 def _decoded_object(value: object, node: Node) -> JsonObject:

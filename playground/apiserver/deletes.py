@@ -15,12 +15,19 @@ from typing import Any, NoReturn, TypeAlias
 
 from playground.apiserver import metadata as meta
 from playground.apiserver.admit import Target
-from playground.apiserver.errors import conflict, not_found
+from playground.apiserver.errors import (
+    OptionsKind,
+    invalid,
+    not_found,
+    precondition_failed,
+    unsupported,
+)
 from playground.apiserver.kinds import CollectionName, Registry, Resource
 from playground.apiserver.store import DELETED, Change, Collection, Item, Key, Store
 from playground.apiserver.writes import NAMESPACES
 
 JsonObject = dict[str, Any]
+POLICIES = ("Foreground", "Background", "Orphan")
 Place: TypeAlias = tuple[CollectionName, Key]
 
 
@@ -38,6 +45,9 @@ class DeleteOptions:
         """Read metav1.DeleteOptions; query parameters fill in what the body leaves out."""
         conditions = body.get("preconditions") or {}
         policy = body.get("propagationPolicy") or query_policy
+        if policy not in ("", *POLICIES):
+            problem = unsupported("propagationPolicy", policy, (*POLICIES, "nil"))
+            raise invalid(OptionsKind(kind="DeleteOptions"), "", [problem])
         return DeleteOptions(
             uid=conditions.get("uid") or "",
             version=conditions.get("resourceVersion") or "",
@@ -99,15 +109,16 @@ class Deleter:
 
 def _check(resource: Resource, item: Item, options: DeleteOptions) -> None:
     metadata = item.obj["metadata"]
-    for label, wanted, actual in (
-        ("UID", options.uid, metadata["uid"]),
-        ("ResourceVersion", options.version, metadata["resourceVersion"]),
+    for label, wanted, actual, reason in (
+        ("UID", options.uid, metadata["uid"], "deleted and then recreated"),
+        ("ResourceVersion", options.version, metadata["resourceVersion"], "modified"),
     ):
         if wanted and wanted != actual:
             why = (
-                f"Precondition failed: {label} in precondition: {wanted}, {label} in object meta: "
+                f"the {label} in the precondition ({wanted}) does not match the {label} in record "
+                f"({actual}). The object might have been {reason}"
             )
-            raise conflict(resource, metadata["name"], why + actual)
+            raise precondition_failed(resource, metadata["name"], why)
 
 
 def _marked(obj: JsonObject) -> JsonObject:

@@ -36,6 +36,23 @@ class Named(Protocol):
         """Kind of its objects."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionsKind:
+    """What an error about query parameters says it concerns."""
+
+    kind: str
+    group: str = "meta.k8s.io"
+    plural: str = ""
+
+
+class Versioned(Named, Protocol):
+    """A resource in one version."""
+
+    @property
+    def version(self) -> str:
+        """API version without the group."""
+
+
 class ApiError(Exception):
     """A request that is answered with a Status of `code`."""
 
@@ -57,9 +74,25 @@ class ApiError(Exception):
             "reason": self.reason,
             "code": self.code,
         }
-        if self.details:
+        if not self.reason:
+            del body["reason"]
+        if self.details is not None:
             body["details"] = self.details
         return body
+
+
+class UndecodableError(ApiError):
+    """400: an object that the decoder of its kind cannot read; `why` is what the decoder said."""
+
+    def __init__(self, resource: Versioned, why: str, kind: str = "", version: str = "") -> None:
+        said, version = kind or resource.kind, version or resource.version
+        message = f'{said} in version "{version}" cannot be handled as a {resource.kind}: {why}'
+        super().__init__(400, "BadRequest", message)
+        self.why = why
+
+
+class NoSuchPathError(Exception):
+    """A URL that no handler is registered for: 404 in plain text, without a Status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +154,14 @@ def not_found(resource: Named, name: str) -> ApiError:
     return ApiError(404, "NotFound", message, _details(resource, name))
 
 
-def no_such_path() -> ApiError:
-    """404 for a URL that names no resource."""
+def precondition_failed(resource: Named, name: str, why: str) -> ApiError:
+    """409 for a DELETE; it names the kind where others name the resource."""
+    message = f'Operation cannot be fulfilled on {resource.kind} "{name}": {why}'
+    return ApiError(409, "Conflict", message, _details(resource, name) | {"kind": resource.kind})
+
+
+def no_such_resource() -> ApiError:
+    """404 for a URL that names no resource of a built-in group."""
     message = "the server could not find the requested resource"
     return ApiError(404, "NotFound", message, {})
 
@@ -162,10 +201,23 @@ def bad_request(message: str) -> ApiError:
     return ApiError(400, "BadRequest", message)
 
 
-def method_not_allowed(resource: Named, action: str) -> ApiError:
+def invalid_patch(patched: object, why: str) -> ApiError:
+    """422 for a patch whose result cannot be decoded."""
+    text = f"Invalid value: {shown(shown(patched))}: {why}"
+    cause = {"reason": "FieldValueInvalid", "message": text, "field": "patch"}
+    return ApiError(422, "Invalid", f' "" is invalid: patch: {text}', {"causes": [cause]})
+
+
+def no_name(name: str) -> ApiError:
+    """400 for an object without a name where the URL has one."""
+    why = "undeterminable: name must be provided"
+    return bad_request(f"the name of the object ({name} based on URL) was {why}")
+
+
+def method_not_allowed() -> ApiError:
     """405."""
-    message = f'{action} is not supported on resources of kind "{_qualified(resource)}"'
-    return ApiError(405, "MethodNotAllowed", message, _details(resource, ""))
+    message = "the server does not allow this method on the requested resource"
+    return ApiError(405, "MethodNotAllowed", message, {})
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
@@ -174,12 +226,12 @@ def unsupported_media_type(accepted: Sequence[str]) -> ApiError:
         "the body of the request was in an unknown format - accepted media types include: "
         + ", ".join(accepted)
     )
-    return ApiError(415, "UnsupportedMediaType", message, {})
+    return ApiError(415, "UnsupportedMediaType", message)
 
 
 def not_acceptable(offered: Sequence[str]) -> ApiError:
     """406."""
-    message = f"only the following media types are accepted: {', '.join(offered)}"
+    message = f"406: Not Acceptable\n\nAvailable representations: {', '.join(offered)}"
     return ApiError(406, "NotAcceptable", message, {})
 
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from playground.apiserver import answers, calls, discovery, openapi
 from playground.apiserver.api import Api
 from playground.apiserver.calls import NOWHERE, Place
-from playground.apiserver.errors import ApiError, internal, no_such_path
+from playground.apiserver.errors import ApiError, NoSuchPathError, internal
 from playground.apiserver.kinds import Registry
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ class Front:
             return web.Response()  # nobody is there to read it, and aiohttp finds out quietly
         except ApiError as error:
             return answers.failure(error)
+        except NoSuchPathError:
+            return web.Response(status=404, text="404 page not found\n")
         except Exception as error:
             logger.exception("request failed", extra={"path": request.path})
             return answers.failure(internal(repr(error)))
@@ -59,7 +61,7 @@ class Front:
         accept = request.headers.get("Accept", "")
         found = discovery.document(path, accept, self.registry)
         if found is None:
-            raise no_such_path()
+            raise NoSuchPathError(path)
         body, media_type = found
         response = answers.json(body)
         response.headers["Content-Type"] = media_type
@@ -75,5 +77,5 @@ class Front:
             return answers.json(openapi.swagger(self.registry))
         document = openapi.document(path.removeprefix("/openapi/v3/"), self.registry)
         if document is None:
-            raise no_such_path()
+            raise NoSuchPathError(path)
         return answers.json(document)

@@ -41,6 +41,11 @@ def keep(new: JsonObject, _: JsonObject | None, __: Problems) -> JsonObject:
     return new
 
 
+def same(obj: JsonObject) -> JsonObject:
+    """Leave an object as it was sent."""
+    return obj
+
+
 def ignore(_: JsonObject | None, __: JsonObject | None) -> None:
     """Take no note of a stored change."""
 
@@ -51,8 +56,11 @@ class Admission:
 
     `spec` and `status` get (new, old, problems), return the object to store and append problems;
     old is None on create. They may replace parts of new, never change them in place. `stored` is
-    told (new, old) after the fact; new is None after a delete.
+    told (new, old) after the fact; new is None after a delete. `decoded` fills in defaults of what
+    the client sent, before anything is taken from the old object.
     """
+
+    decoded: Callable[[JsonObject], JsonObject] = same
 
     spec: Callable[[JsonObject, JsonObject | None, Problems], JsonObject] = keep
     status: Callable[[JsonObject, JsonObject | None, Problems], JsonObject] = keep

@@ -16,12 +16,13 @@ import msgspec
 from playground.apiserver.errors import (
     ApiError,
     FieldProblem,
+    OptionsKind,
     bad_request,
     expired,
     forbidden_field,
     invalid,
-    required,
     too_large_version,
+    unsupported,
 )
 from playground.apiserver.kinds import Resource
 from playground.apiserver.selectors import Selector, parsed
@@ -37,14 +38,7 @@ EXPIRED_CONTINUE = (
 INCONSISTENT = Version(-1)  # version of a continue token that goes on in the present
 
 
-@dataclass(frozen=True, slots=True)
-class _OptionsKind:
-    group: str = "meta.k8s.io"
-    plural: str = "listoptions"
-    kind: str = "ListOptions"
-
-
-_LIST_OPTIONS = _OptionsKind()
+_LIST_OPTIONS = OptionsKind(kind="ListOptions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +115,8 @@ def _list_problems(options: ListOptions) -> list[FieldProblem]:
         text = "resourceVersionMatch is forbidden when continue is provided"
         return [forbidden_field("resourceVersionMatch", text)]
     if options.match not in ("Exact", "NotOlderThan"):
-        return [required("resourceVersionMatch", 'supported values: "Exact", "NotOlderThan"')]
+        allowed = ("Exact", "NotOlderThan", "")
+        return [unsupported("resourceVersionMatch", options.match, allowed)]
     if options.match == "Exact" and options.version == "0":
         text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
         return [forbidden_field("resourceVersionMatch", text)]
@@ -129,10 +124,11 @@ def _list_problems(options: ListOptions) -> list[FieldProblem]:
 
 
 def read_version(text: str) -> Version:
-    """Read a resourceVersion; "" is 0."""
+    """Read a resourceVersion; "" is 0. ValueError with the server's words on nonsense."""
     if text and not text.isdigit():
-        raise bad_request(
-            f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        raise ValueError(
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": '
+            "invalid syntax"
         )
     return Version(int(text or "0"))
 
@@ -149,7 +145,10 @@ class Page:
 
 def listed(collection: Collection, namespace: str, options: ListOptions) -> Page:
     """Return the page that was asked for."""
-    version = read_version(options.version)
+    try:
+        version = read_version(options.version)
+    except ValueError as error:
+        raise bad_request(f"invalid resource version: {error}") from error
     if version > collection.versions.current:
         raise too_large_version(version, collection.versions.current)
     if options.token:
@@ -233,4 +232,5 @@ def _read_token(token: str) -> tuple[Version, Key]:
         namespace, _, name = raw["start"].partition("/")
         return Version(raw["rv"]), (namespace, name)
     except (ValueError, KeyError, TypeError, msgspec.DecodeError) as error:
-        raise bad_request(f"continue key is not valid: {error}") from error
+        text = f"invalid continue token: continue key is not valid: {error}"
+        raise bad_request(text) from error

@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -59,6 +60,7 @@ VALUE_TEXT = (
     "and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or "
     "'12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
+STANDARD_FINALIZERS = ("foregroundDeletion", "kubernetes", "orphan")
 MOST_ANNOTATION_BYTES = 256 * 1024
 
 
@@ -107,15 +109,29 @@ _ORDER = (
 FIXED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
-def problems_of(new: JsonObject, old: JsonObject | None, name_rule: str) -> Iterator[FieldProblem]:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What metadata of a kind must keep to: a key of NAME_RULES, and whether finalizers need a
+    domain."""
+
+    name: str
+    are_finalizers_qualified: bool
+
+
+def problems_of(new: JsonObject, old: JsonObject | None, rules: Rules) -> Iterator[FieldProblem]:
     """Yield what is wrong with metadata; parts that are as in `old` are not looked at."""
     before: JsonObject = {} if old is None else old
     if old is None:
-        yield from _name_problems(new.get("name", ""), name_rule)
+        yield from _name_problems(new.get("name", ""), rules.name)
     for key in ("labels", "annotations", "finalizers", "ownerReferences"):
         value, was = new.get(key), before.get(key)
         if value and value is not was and value != was:
             yield from _CHECKS[key](value)
+    if rules.are_finalizers_qualified:
+        for index, name in enumerate(new.get("finalizers", ())):
+            if "/" not in name and name not in STANDARD_FINALIZERS:
+                text = "name is neither a standard finalizer name nor is it fully qualified"
+                yield invalid_value(f"metadata.finalizers[{index}]", name, text)
     if before.get("deletionTimestamp"):
         added = sorted(set(new.get("finalizers", ())) - set(before.get("finalizers", ())))
         if added:

@@ -177,16 +177,36 @@ def _merged_list(old: object, patch: list[Any], node: Node) -> object:
         return current + [item for item in patch if item not in current]
     if any(isinstance(item, dict) and item.get(PATCH) == "replace" for item in patch):
         return [item for item in patch if item.get(PATCH) != "replace"]
+    order = [item.get(node.merge_key) for item in current]
     for item in patch:
         _merge_item(current, item, node)
-    return current
+    return _in_order(current, [item.get(node.merge_key) for item in patch], order, node.merge_key)
+
+
+def _in_order(
+    items: list[Any], patched: Sequence[object], before: Sequence[object], key: str
+) -> list[Any]:
+    """Order a merged list as the server does.
+
+    What the patch names stands in its order; the rest keeps its place before what it preceded.
+    """
+    named = sorted(
+        (one for one in items if one[key] in patched), key=lambda one: patched.index(one[key])
+    )
+    others = [one for one in items if one[key] not in patched]
+    result = []
+    while named and others:
+        left, right = others[0][key], named[0][key]
+        goes_first = right in before and before.index(left) <= before.index(right)
+        result.append((others if goes_first else named).pop(0))
+    return result + named + others
 
 
 def _merge_item(current: list[Any], item: object, node: Node) -> None:
     """Merge one item into `current`, a list of our own."""
     key = node.merge_key
     if not isinstance(item, dict) or key not in item:
-        raise bad_request(f"map: {item} does not contain declared merge key: {key}")
+        raise ApiError(500, "", f"map: {item} does not contain declared merge key: {key}")
     at = [index for index, old in enumerate(current) if old.get(key) == item[key]]
     if item.get(PATCH) == "delete":
         for index in reversed(at):

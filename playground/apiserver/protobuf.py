@@ -137,7 +137,7 @@ def _decoded(body: bytes) -> JsonObject:
     types = dict(_fields(_bytes(envelope[1])))
     api_version, kind = _text(types.get(1, b"")), _text(types.get(2, b""))
     if kind not in KINDS:
-        raise unsupported_media_type(["application/json", "application/yaml"])
+        raise unsupported_media_type(["application/json", "application/yaml", MEDIA_TYPE])
     return {"apiVersion": api_version, "kind": kind} | _message(_bytes(envelope[2]), kind)
 
 

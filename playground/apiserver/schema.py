@@ -41,6 +41,7 @@ class Node:
     merge_key: str = ""  # identity of an item for strategic merge patches
     is_nullable: bool = False
     is_int_or_string: bool = False
+    format: str = ""
     is_embedded: bool = False
     default: object = MISSING
     rules: tuple[Rule, ...] = ()
@@ -67,6 +68,7 @@ def compiled(raw: JsonObject) -> Node:
         merge_key=raw.get("x-kubernetes-patch-merge-key", ""),
         is_nullable=bool(raw.get("nullable")),
         is_int_or_string=bool(raw.get("x-kubernetes-int-or-string")),
+        format=raw.get("format", ""),
         is_embedded=bool(raw.get("x-kubernetes-embedded-resource")),
         default=raw.get("default", MISSING),
         rules=tuple(_rule(item) for item in raw.get("x-kubernetes-validations", ())),

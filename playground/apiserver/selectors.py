@@ -75,7 +75,7 @@ def _requirement(text: str) -> Callable[[Mapping[str, str]], bool]:
     if match := EXISTENCE.match(text):
         negated, key = match.groups()
         return (lambda labels: key not in labels) if negated else (lambda labels: key in labels)
-    raise bad_request(f"unable to parse requirement: found '{text}', expected: a label requirement")
+    raise bad_request(f"unable to parse requirement: {text}")
 
 
 def _compares(value: str, operator: str, number: int) -> bool:

@@ -59,7 +59,10 @@ class Streams:
             wants_bookmarks=options.wants_bookmarks,
             most_bytes=self._most_bytes,
         )
-        version = read_version(options.version)
+        try:
+            version = read_version(options.version)
+        except ValueError as error:
+            raise ApiError(500, "", str(error)) from error
         try:
             self._catch_up(watcher, collection, version, options.wants_initial)
         except ApiError as error:

@@ -50,7 +50,7 @@ def pruned(value: object, node: Node) -> object:
 
 
 def defaulted(value: object, node: Node) -> object:
-    """Return `value` with defaults filled in; null falls back to the default if not nullable."""
+    """Return `value` with defaults filled in; null counts as absent where it is not allowed."""
     if isinstance(value, list) and node.items is not None:
         items = [defaulted(item, node.items) for item in value]
         same = all(new is old for new, old in zip(items, value, strict=True))
@@ -60,7 +60,7 @@ def defaulted(value: object, node: Node) -> object:
     filled = {
         key: defaulted(inner, child(node, key))
         for key, inner in value.items()
-        if not _falls_back(inner, node.properties.get(key))
+        if not _falls_back(inner, node.properties.get(key) or node.additional)
     }
     for key, inner_node in node.properties.items():
         if inner_node.default is not MISSING and key not in filled:
@@ -72,7 +72,7 @@ def defaulted(value: object, node: Node) -> object:
 def _falls_back(value: object, node: Node | None) -> bool:
     if value is not None or node is None:
         return False
-    return not node.is_nullable and node.default is not MISSING
+    return not node.is_nullable and bool(node.type or node.is_int_or_string)
 
 
 def problems_of(value: object, node: Node, path: str) -> Iterator[FieldProblem]:
@@ -116,9 +116,6 @@ def _is_whole(value: object, wanted: str) -> bool:
 
 def _object_problems(value: JsonObject, node: Node, path: str) -> Iterator[FieldProblem]:
     raw = node.raw
-    for key in raw.get("required", ()):
-        if key not in value:
-            yield required(_join(path, key))
     if len(value) < raw.get("minProperties", 0):
         yield _in_body(path, value, f"should have at least {raw['minProperties']} properties")
     if len(value) > raw.get("maxProperties", len(value)):
@@ -126,6 +123,9 @@ def _object_problems(value: JsonObject, node: Node, path: str) -> Iterator[Field
     for key, inner in value.items():
         if key in node.properties or node.additional is not None:
             yield from problems_of(inner, child(node, key), _join(path, key))
+    for key in raw.get("required", ()):
+        if key not in value:
+            yield required(_join(path, key))
 
 
 def _array_problems(value: list[Any], node: Node, path: str) -> Iterator[FieldProblem]:
@@ -146,13 +146,13 @@ def _array_problems(value: list[Any], node: Node, path: str) -> Iterator[FieldPr
 
 
 def _string_problems(value: str, raw: JsonObject, path: str) -> Iterator[FieldProblem]:
-    if len(value) < raw.get("minLength", 0):
-        yield _in_body(path, value, f"should be at least {raw['minLength']} chars long")
+    pattern = raw.get("pattern")
     if len(value) > raw.get("maxLength", len(value)):
         detail = f"Too long: may not be more than {raw['maxLength']} bytes"
         yield FieldProblem("FieldValueTooLong", path, detail)
-    pattern = raw.get("pattern")
-    if pattern is not None and not _pattern(pattern).search(value):
+    elif len(value) < raw.get("minLength", 0):
+        yield _in_body(path, value, f"should be at least {raw['minLength']} chars long")
+    elif pattern is not None and not _pattern(pattern).search(value):
         yield _in_body(path, value, f"should match '{pattern}'")
     check = FORMATS.get(raw.get("format", ""))
     if check is not None and not check(value):

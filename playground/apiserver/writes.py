@@ -8,7 +8,7 @@ happens between reading an object and storing its successor.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import msgspec
@@ -23,14 +23,19 @@ from playground.apiserver.admit import (
     checked_identity,
     parsed,
 )
-from playground.apiserver.apply import Apply, applied
+from playground.apiserver.apply import Apply, applied, typing_problem
 from playground.apiserver.errors import (
     ApiError,
     FieldProblem,
+    OptionsKind,
+    UndecodableError,
     already_exists,
     bad_request,
+    conflict,
     forbidden,
     invalid,
+    invalid_patch,
+    no_name,
     not_found,
     required,
 )
@@ -50,6 +55,7 @@ from playground.apiserver.store import Collection, Item, Key, Store, Version
 
 JsonObject = dict[str, Any]
 Patch: TypeAlias = Callable[[JsonObject], object]
+PATCH_OPTIONS = OptionsKind(kind="PatchOptions")
 NAMESPACES = CollectionName("namespaces")
 
 
@@ -90,6 +96,7 @@ class Writer:
         if trail.is_shown:
             new["metadata"]["managedFields"] = shown(trail.managers)
         if options.is_dry_run:
+            del new["metadata"]["resourceVersion"]
             return Written(_loose_item(key, Version(0), new, trail), 201, False)
         item = collection.put(key, new, trail)
         target.resource.admission.stored(new, None)
@@ -98,6 +105,8 @@ class Writer:
     def update(self, target: Target, body: object, options: WriteOptions) -> Written:
         """Replace an object (PUT)."""
         given = checked_identity(target, body)
+        if not (given.get("metadata") or {}).get("name"):
+            raise no_name(target.name)
         item = self._existing(target)
         if item is None:
             return self._create_by_update(target, given, options)
@@ -105,17 +114,22 @@ class Writer:
         if target.resource.is_version_required and version in ("", "0"):
             detail = "Invalid value: 0: must be specified for an update"
             problem = FieldProblem("FieldValueInvalid", "metadata.resourceVersion", detail)
-            raise invalid(target.resource, target.name, [problem])
+            raise invalid(
+                replace(target.resource, kind=target.resource.plural), target.name, [problem]
+            )
         return self._replace(target, item, given, options)
 
     def _create_by_update(
         self, target: Target, given: JsonObject, options: WriteOptions
     ) -> Written:
         metadata = given.get("metadata") or {}
-        fresh = not metadata.get("resourceVersion") and not metadata.get("uid")
-        if not (target.resource.is_created_by_update and fresh and not target.subresource):
+        if not target.resource.is_created_by_update or target.subresource:
             raise not_found(target.resource, target.name)
-        return self.create(target, given, options)
+        if metadata.get("uid"):
+            why = f"Precondition failed: UID in precondition: {metadata['uid']}, "
+            raise conflict(target.resource, target.name, why + "UID in object meta: ")
+        metadata = {key: value for key, value in metadata.items() if key != "resourceVersion"}
+        return self.create(target, given | {"metadata": metadata}, options)
 
     def patch(self, target: Target, patch: Patch, options: WriteOptions) -> Written:
         """Change an object by a function from its current to its new JSON."""
@@ -123,7 +137,13 @@ class Writer:
         if item is None:
             raise not_found(target.resource, target.name)
         body = patch(item.obj)
-        return self._replace(target, item, checked_identity(target, body), options)
+        try:
+            given = checked_identity(target, body)
+            if not (given.get("metadata") or {}).get("name"):
+                raise no_name(target.name)
+            return self._replace(target, item, given, options)
+        except UndecodableError as error:
+            raise invalid_patch(body, error.why) from error
 
     def _replace(
         self, target: Target, item: Item, given: JsonObject, options: WriteOptions
@@ -153,9 +173,10 @@ class Writer:
         if item is None:
             if target.subresource:
                 raise not_found(target.resource, target.name)
+            if not config["metadata"].get("name"):
+                raise no_name(target.name)
             self._check_namespace(target)
             obj, managers = applied(None, (), request, node)
-            obj["metadata"] = obj["metadata"] | {"name": target.name}
             return self._create(
                 target, parsed(target, obj, None, options), Trail(managers, is_shown=True), options
             )
@@ -268,24 +289,19 @@ def _reset_fields(target: Target) -> frozenset[str]:
 
 
 def _checked_config(target: Target, body: object, options: WriteOptions) -> JsonObject:
+    if isinstance(body, dict) and not (body.get("apiVersion") and body.get("kind")):
+        raise bad_request(f"invalid object type: /, Kind={body.get('kind', '')}")
     config = checked_identity(target, body)
-    for key in ("apiVersion", "kind"):
-        if key not in config:
-            raise bad_request(f"invalid object type: {key} must be set")
     given = config.get("metadata") or {}
     if given.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
+    wrong = typing_problem(config, target.resource.node)
+    if wrong:
+        where = f"{given.get('namespace', '')}/{given.get('name', '')}"
+        kind = f"{config['apiVersion'] if target.resource.group else '/v1'}, Kind={config['kind']}"
+        text = f"failed to create typed patch object ({where}; {kind}): {wrong}"
+        raise ApiError(500, "", text)
     if not options.manager:
         problem = required("fieldManager", "is required for apply patch")
-        raise invalid(_PATCH_OPTIONS, "", [problem])
+        raise invalid(PATCH_OPTIONS, "", [problem])
     return config | {"metadata": given}
-
-
-@dataclass(frozen=True, slots=True)
-class _OptionsKind:
-    group: str = "meta.k8s.io"
-    plural: str = "patchoptions"
-    kind: str = "PatchOptions"
-
-
-_PATCH_OPTIONS = _OptionsKind()

@@ -1,93 +1,16 @@
-"""The embedded API server's fault switches, counters and audit."""
+"""The embedded API server's fault switches."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from playground.apiserver import Action, ApiServer, Fault, Limits
-
-CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
-SERVICES = "/api/v1/namespaces/default/services"
-SECONDS = 20.0  # generous
-JsonObject = dict[str, Any]
-
-
-class Http:
-    """A client with a name."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-
-    async def ask(self, method: str, path: str, body: object = None, client: str = "me") -> int:
-        """Send a request and return the status of the answer."""
-        code, _ = await self.read(method, path, body, client)
-        return code
-
-    async def read(
-        self, method: str, path: str, body: object = None, client: str = "me"
-    ) -> tuple[int, JsonObject]:
-        """Send a request and return status and body of the answer."""
-        media_type = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        headers = {"Authorization": f"Bearer {client}", "Content-Type": media_type}
-        data = None if body is None else json.dumps(body)
-        async with self._session.request(method, path, data=data, headers=headers) as reply:
-            return reply.status, await reply.json()
-
-    @contextlib.asynccontextmanager
-    async def watch(
-        self, path: str = CONFIG_MAPS, client: str = "me", **query: str
-    ) -> AsyncIterator[Stream]:
-        """Open a watch."""
-        headers = {"Authorization": f"Bearer {client}"}
-        params = {"watch": "true", **query}
-        async with self._session.get(path, params=params, headers=headers) as reply:
-            yield Stream(reply)
-
-
-class Stream:
-    """An open watch."""
-
-    def __init__(self, reply: aiohttp.ClientResponse) -> None:
-        self.reply = reply
-
-    async def next(self) -> JsonObject:
-        """Return the next event; fails on the end of the stream."""
-        line = await self.reply.content.readline()
-        event = json.loads(line)
-        assert isinstance(event, dict)
-        return event
-
-    async def rest(self) -> list[JsonObject]:
-        """Return what comes until the stream ends properly."""
-        return [json.loads(line) async for line in self.reply.content]
-
-
-Scenario = Callable[[ApiServer, Http], Awaitable[None]]
-
-
-def play(scenario: Scenario, limits: Limits | None = None, control: Path | None = None) -> None:
-    """Run a scenario with a server and a client."""
-
-    async def run() -> None:
-        server = ApiServer(control=control, limits=limits or Limits())
-        async with asyncio.timeout(SECONDS), server, aiohttp.ClientSession(server.url) as session:
-            await scenario(server, Http(session))
-
-    asyncio.run(run())
-
-
-def named(name: str, **more: object) -> JsonObject:
-    """Build a ConfigMap."""
-    return {"metadata": {"name": name}, **more}
+from tests.component.apiserver_http import CONFIG_MAPS, SERVICES, Http, Stream, named, play
 
 
 def test_a_refused_client_gets_no_answer_and_others_do() -> None:
@@ -334,7 +257,7 @@ def test_a_watcher_that_does_not_read_is_cut_off() -> None:
 def test_history_is_bounded() -> None:
     """The oldest changes go first, and with them the versions to start from."""
 
-    async def scenario(_: ApiServer, http: Http) -> None:
+    async def scenario(server: ApiServer, http: Http) -> None:
         versions = []
         for number in range(5):
             _, made = await http.read("POST", CONFIG_MAPS, named(f"m{number}"))
@@ -343,148 +266,6 @@ def test_history_is_bounded() -> None:
             assert (await watch.next())["type"] == "ERROR"
         async with http.watch(resourceVersion=versions[1]) as watch:
             assert (await watch.next())["object"]["metadata"]["name"] == "m2"
+        assert len(server.audit) == 5
 
     play(scenario, Limits(history=3))
-
-
-def test_requests_are_counted_by_client_verb_and_resource() -> None:
-    """Without a token the program in the User-Agent is the client."""
-
-    async def scenario(server: ApiServer, http: Http) -> None:
-        await http.ask("GET", CONFIG_MAPS)
-        await http.ask("GET", CONFIG_MAPS)
-        await http.ask("GET", f"{SERVICES}/none/status")
-        await http.ask("DELETE", CONFIG_MAPS, client="other")
-        async with http.watch():
-            pass
-        agent = {"User-Agent": "informer/1.2 (linux)"}
-        async with aiohttp.ClientSession(server.url, headers=agent) as session:
-            await session.get("/version")
-        assert server.requests.counts == {
-            ("me", "list", "configmaps"): 2,
-            ("me", "get", "services/status"): 1,
-            ("other", "deletecollection", "configmaps"): 1,
-            ("me", "watch", "configmaps"): 1,
-            ("informer", "get", "/version"): 1,
-        }
-        assert server.requests.total(client="me") == 4
-        assert server.requests.total(verb="list", resource="configmaps") == 2
-
-    play(scenario)
-
-
-def test_every_write_is_audited_and_no_read_is() -> None:
-    """With its outcome: whether it succeeded and whether it changed anything."""
-
-    async def scenario(server: ApiServer, http: Http) -> None:
-        await http.ask("POST", CONFIG_MAPS, named("one"))
-        await http.ask("PATCH", f"{CONFIG_MAPS}/one", {})
-        await http.ask("PATCH", f"{CONFIG_MAPS}/one", {"data": {"a": "b"}}, client="other")
-        await http.ask("GET", f"{CONFIG_MAPS}/one")
-        await http.ask("PUT", f"{CONFIG_MAPS}/none", named("none"))
-        await http.ask("DELETE", f"{CONFIG_MAPS}/one")
-        assert [
-            (e.client, e.verb, e.resource, e.namespace, e.name, e.code, e.is_changed)
-            for e in server.audit
-        ] == [
-            ("me", "create", "configmaps", "default", "one", 201, True),
-            ("me", "patch", "configmaps", "default", "one", 200, False),
-            ("other", "patch", "configmaps", "default", "one", 200, True),
-            ("me", "update", "configmaps", "default", "none", 404, False),
-            ("me", "delete", "configmaps", "default", "one", 200, True),
-        ]
-
-    play(scenario)
-
-
-def test_everything_can_be_controlled_over_a_socket(tmp_path: Path) -> None:
-    """Faults, one-off actions, counters, audit."""
-    path = tmp_path / "control"
-
-    async def scenario(server: ApiServer, http: Http) -> None:
-        connector = aiohttp.UnixConnector(str(path))
-        async with aiohttp.ClientSession("http://control", connector=connector) as control:
-
-            async def told(method: str, url: str, body: object = None) -> JsonObject:
-                async with control.request(method, url, json=body) as reply:
-                    assert reply.status == 200, await reply.text()
-                    answer = await reply.json()
-                    assert isinstance(answer, dict)
-                    return answer
-
-            fault = {"action": "fail", "code": 503, "resources": ["configmaps"]}
-            told_back = await told(
-                "PUT", "/faults", {"bookmarkSeconds": 30, "faults": {"a": fault}}
-            )
-            assert told_back["bookmarkSeconds"] == 30
-            assert told_back["faults"]["a"]["code"] == 503
-            assert await http.ask("GET", CONFIG_MAPS) == 503
-            await told("PUT", "/faults/b", {"action": "fail", "code": 500})
-            assert set((await told("DELETE", "/faults/a"))["faults"]) == {"b"}
-            assert await http.ask("GET", CONFIG_MAPS) == 500
-            assert (await told("DELETE", "/faults"))["faults"] == {}
-            await http.ask("POST", CONFIG_MAPS, named("one"))
-            async with http.watch():
-                watches = (await told("GET", "/watches"))["watches"]
-                assert watches == [{"client": "me", "resource": "configmaps"}]
-                assert await told("POST", "/fail-watches?code=500&client=x") == {"failed": 0}
-                assert await told("POST", "/drop-watches?resource=configmaps") == {"dropped": 1}
-            await told("POST", "/vanish?resource=configmaps&namespace=default&name=one")
-            assert await http.ask("GET", f"{CONFIG_MAPS}/one") == 404
-            await told("POST", "/compact")
-            counted = (await told("GET", "/requests"))["requests"]
-            assert {"client": "me", "verb": "create", "resource": "configmaps", "count": 1} in (
-                counted
-            )
-            (entry,) = (await told("GET", "/audit"))["audit"]
-            assert (entry["name"], entry["code"], entry["is_changed"]) == ("one", 201, True)
-            for name in ("requests", "audit"):
-                await told("DELETE", f"/{name}")
-                assert (await told("GET", f"/{name}"))[name] == []
-
-    play(scenario, control=path)
-
-
-@pytest.mark.parametrize(
-    ("method", "url", "body", "code"),
-    [
-        ("PUT", "/faults", '{"faults": {"a": {"action": "explode"}}}', 400),
-        ("PUT", "/faults/a", "{", 400),
-        ("POST", "/vanish?resource=configmaps&namespace=default&name=none", None, 404),
-    ],
-)
-def test_nonsense_on_the_socket_is_refused(
-    tmp_path: Path, method: str, url: str, body: str | None, code: int
-) -> None:
-    """And changes nothing."""
-    path = tmp_path / "control"
-
-    async def scenario(server: ApiServer, _: Http) -> None:
-        connector = aiohttp.UnixConnector(str(path))
-        async with aiohttp.ClientSession("http://control", connector=connector) as control:
-            async with control.request(method, url, data=body) as reply:
-                assert reply.status == code
-            assert dict(server.faults.switches) == {}
-
-    play(scenario, control=path)
-
-
-def test_the_server_stops_although_watches_and_hanging_requests_are_open() -> None:
-    """Promptly."""
-
-    async def scenario() -> None:
-        began = time.monotonic()
-        async with aiohttp.ClientSession() as session:
-            async with ApiServer() as server:
-                server.faults.add(Fault(action=Action.HANG, verbs=frozenset({"create"})))
-                url = server.url + CONFIG_MAPS
-                watch = await session.get(url, params={"watch": "true"})
-                hanging = asyncio.ensure_future(session.post(url, json=named("one")))
-                while not server.requests.total(verb="create"):  # noqa: ASYNC110  # no event
-                    await asyncio.sleep(0)
-            with pytest.raises(aiohttp.ClientError):
-                await hanging
-            watch.close()
-        assert time.monotonic() - began < 5
-
-    asyncio.run(scenario())

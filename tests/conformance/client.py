@@ -126,8 +126,7 @@ class Client:
         self._connection.request(method, with_query(path, query), data, headers)
         response = self._connection.getresponse()
         raw = response.read()
-        is_json = "json" in response.headers.get("Content-Type", "")
-        decoded = json.loads(raw) if is_json else raw.decode()
+        decoded = json.loads(raw) if raw.startswith(b"{") else raw.decode()
         return Reply(response.status, decoded, response.headers)
 
     def get(self, path: str, **query: object) -> Reply:

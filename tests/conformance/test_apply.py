@@ -208,7 +208,7 @@ def test_atomic_values_have_one_owner(api: Client) -> None:
     ("change", "code", "reason"),
     [
         ({"kind": None}, 400, "BadRequest"),
-        ({"metadata": {"name": "one", "managedFields": []}}, 400, "BadRequest"),
+        ({"metadata": {"name": "one", "managedFields": [{}]}}, 400, "BadRequest"),
         ({"metadata": {"name": "other"}}, 400, "BadRequest"),
         ({"metadata": {"name": "one", "resourceVersion": "1"}}, 409, "Conflict"),
     ],
@@ -232,6 +232,22 @@ def test_an_apply_is_validated_like_any_write(api: Client) -> None:
     """422 from the schema; nothing is created."""
     api.apply(api.widgets("w"), widget("w", size=99), "alice").failed(422, "Invalid")
     api.get(api.widgets("w")).failed(404, "NotFound")
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({"size": "big"}, ".spec.size: expected numeric (int or float), got string"),
+        ({"nonsense": 1}, ".spec.nonsense: field not declared in schema"),
+        ({"parts": [{"name": "a"}, {"name": "a"}]}, ".spec.parts: duplicate entries"),
+    ],
+)
+def test_an_apply_must_fit_the_schema(api: Client, spec: dict[str, Any], text: str) -> None:
+    """500 before anything else is looked at; unknown fields are errors, not warnings."""
+    reply = api.apply(api.widgets("w"), widget("w") | {"spec": spec}, "alice")
+    assert reply.code == 500
+    assert reply.body["message"].startswith("failed to create typed patch object (")
+    assert text in reply.body["message"]
 
 
 def test_a_dry_run_of_an_apply_stores_nothing(api: Client) -> None:

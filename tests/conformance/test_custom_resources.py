@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.conformance.client import Client, JsonObject, config_map, widget
+from tests.conformance.client import SECONDS, Client, JsonObject, config_map, widget
 from tests.conformance.conftest import WIDGET_CRD
 
+UNCHECKED = ("<nil>", "FieldValueInvalid")  # rules were not run
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -31,11 +34,21 @@ def test_defaults_are_filled_in_and_unknown_fields_dropped(api: Client) -> None:
     assert 'strict decoding error: unknown field "spec.nonsense"' in strict["message"]
 
 
-def test_null_means_default_unless_it_is_allowed(api: Client) -> None:
-    """A nullable field keeps its null."""
-    spec = api.post(api.widgets(), widget("w", color=None, maybe=None)).ok()["spec"]
-    assert spec["color"] == "red"
-    assert spec["maybe"] is None
+def test_null_means_absent_unless_it_is_allowed(api: Client) -> None:
+    """A nullable field keeps its null; elsewhere the default takes its place, if there is one."""
+    made = api.post(api.widgets(), widget("w", color=None, maybe=None, code=None, parts=None))
+    assert made.ok()["spec"] == {"size": 1, "color": "red", "maybe": None}
+
+
+def test_rules_run_although_values_are_out_of_range(api: Client) -> None:
+    """Only problems of shape keep them from running, which is then told."""
+    reply = api.post(api.widgets(), widget("w", size=0, low=3, high=1))
+    assert reply.causes() == [
+        ("spec.size", "FieldValueInvalid"),
+        ("spec.low", "FieldValueInvalid"),
+    ]
+    reply = api.post(api.widgets(), widget("w", color="green", low=3, high=1))
+    assert reply.causes() == [("spec.color", "FieldValueNotSupported"), UNCHECKED]
 
 
 @pytest.mark.parametrize("port", [80, "http"])
@@ -43,13 +56,14 @@ def test_int_or_string_takes_both(api: Client, port: object) -> None:
     """And nothing else."""
     assert api.post(api.widgets(), widget("w", port=port)).ok()["spec"]["port"] == port
     reply = api.post(api.widgets(), widget("v", port=True))
-    assert reply.causes() == [("spec.port", "FieldValueTypeInvalid")]
+    assert reply.causes() == [("spec.port", "FieldValueTypeInvalid"), UNCHECKED]
 
 
 @pytest.mark.parametrize(
     ("spec", "cause", "text"),
     [
-        ({"size": None}, ("spec.size", "FieldValueTypeInvalid"), "must be of type integer"),
+        ({"size": None}, ("spec.size", "FieldValueRequired"), "Required value"),
+        ({"tags": [None]}, ("spec.tags[0]", "FieldValueTypeInvalid"), "must be of type string"),
         ({"size": "big"}, ("spec.size", "FieldValueTypeInvalid"), "must be of type integer"),
         ({"size": 0}, ("spec.size", "FieldValueInvalid"), "greater than or equal to 1"),
         ({"size": 11}, ("spec.size", "FieldValueInvalid"), "less than or equal to 10"),
@@ -86,7 +100,7 @@ def test_what_is_required_must_be_there(api: Client) -> None:
     """At the top level as well."""
     body = widget("w")
     del body["spec"]
-    assert api.post(api.widgets(), body).causes() == [("spec", "FieldValueRequired")]
+    assert api.post(api.widgets(), body).causes() == [("spec", "FieldValueRequired"), UNCHECKED]
 
 
 def test_rules_are_checked_with_their_messages(api: Client) -> None:
@@ -121,7 +135,7 @@ def test_a_status_write_is_validated(api: Client) -> None:
     """422, and the old status stays."""
     api.post(api.widgets(), widget("w")).ok()
     reply = api.patch(api.widgets("w", "status"), {"status": {"count": "many"}})
-    assert reply.causes() == [("status.count", "FieldValueTypeInvalid")]
+    assert reply.causes() == [("status.count", "FieldValueTypeInvalid"), UNCHECKED]
     assert "status" not in api.get(api.widgets("w")).ok()
 
 
@@ -140,41 +154,77 @@ def thing_crd(plural: str, **version: object) -> JsonObject:
     return crd
 
 
-def test_a_definition_is_served_once_established_and_gone_once_deleted(api: Client) -> None:
+def thing(plural: str, name: str, **fields: object) -> JsonObject:
+    """Build an object of such a kind."""
+    kind = {"apiVersion": "things.example/v1", "kind": plural.capitalize()}
+    return kind | {"metadata": {"name": name}} | fields
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what a real server does a moment later."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def define(api: Client) -> Iterator[Callable[[JsonObject], str]]:
+    """Return a function that makes a CRD, waits for it and returns the path of its objects."""
+    made: list[str] = []
+
+    def make(crd: JsonObject) -> str:
+        api.post(CRDS, crd).ok()
+        made.append(crd["metadata"]["name"])
+        path = f"/apis/things.example/v1/{crd['spec']['names']['plural']}"
+        until(lambda: api.get(path).code == 200)
+        return path
+
+    yield make
+    for name in made:
+        api.delete(f"{CRDS}/{name}")
+
+
+def test_a_definition_is_served_once_established_and_gone_once_deleted(
+    api: Client, define: Callable[[JsonObject], str]
+) -> None:
     """Its objects go with it, watches end, and the URL is not found any more."""
     crd = thing_crd("gadgets")
-    path = "/apis/things.example/v1/gadgets"
-    made = api.post(CRDS, crd).ok()
-    conditions = {item["type"]: item["status"] for item in made["status"]["conditions"]}
+    path = define(crd)
+    status = api.get(f"{CRDS}/gadgets.things.example").ok()["status"]
+    conditions = {item["type"]: item["status"] for item in status["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}
-    body = {"apiVersion": "things.example/v1", "kind": "Gadgets", "metadata": {"name": "one"}}
-    first = api.post(path, body | {"any": "thing"}).ok()
+    assert status["acceptedNames"]["listKind"] == "GadgetsList"
+    first = api.post(path, thing("gadgets", "one", any="thing")).ok()
     assert first["any"] == "thing"
     assert "namespace" not in first["metadata"]
     version = first["metadata"]["resourceVersion"]
     with api.watch(path, resourceVersion=version) as watch:
         api.delete(f"{CRDS}/gadgets.things.example").ok()
-        assert [event["type"] for event in watch] == ["DELETED"]
-    api.get(path).failed(404, "NotFound")
-    assert "things.example" not in str(api.get("/apis").ok())
-    api.post(CRDS, crd).ok()
+        assert watch.next()["type"] == "DELETED"
+        assert list(watch) == []
+    until(lambda: api.get(path).code == 404)
+    until(lambda: "gadgets" not in str(api.get("/apis/things.example/v1").body))
+    define(crd)
     assert api.get(path).ok()["items"] == []
-    api.delete(f"{CRDS}/gadgets.things.example").ok()
 
 
-def test_a_changed_definition_counts_at_once(api: Client) -> None:
+def test_a_changed_definition_counts_at_once(
+    api: Client, define: Callable[[JsonObject], str]
+) -> None:
     """A schema that is stricter applies to the next write."""
-    crd = thing_crd("gizmos")
-    path = "/apis/things.example/v1/gizmos"
-    made = api.post(CRDS, crd).ok()
-    api.post(path, {"metadata": {"name": "one"}, "extra": 1}).ok()
+    path = define(thing_crd("gizmos"))
+    api.post(path, thing("gizmos", "one", extra=1)).ok()
     schema = {"type": "object", "properties": {"size": {"type": "integer"}}}
-    made["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = schema
-    api.put(f"{CRDS}/gizmos.things.example", made).ok()
-    two = api.post(path, {"metadata": {"name": "two"}, "extra": 1, "size": 2}).ok()
-    assert "extra" not in two
-    assert two["size"] == 2
-    api.delete(f"{CRDS}/gizmos.things.example").ok()
+    changed = thing_crd("gizmos", schema={"openAPIV3Schema": schema})
+    api.patch(f"{CRDS}/gizmos.things.example", {"spec": changed["spec"]}).ok()
+
+    def prunes() -> bool:
+        made = api.post(path, thing("gizmos", "two", extra=1, size=2), dryRun="All").ok()
+        assert made["size"] == 2
+        return "extra" not in made
+
+    until(prunes)
 
 
 @pytest.mark.parametrize(
@@ -213,16 +263,30 @@ def test_items_of_custom_lists_carry_their_kind(api: Client) -> None:
     assert [item["kind"] for item in listing["items"]] == ["Widget"]
 
 
-def test_a_kind_without_status_url_counts_every_change_as_a_generation(api: Client) -> None:
+def test_a_kind_without_status_url_counts_every_change_as_a_generation(
+    api: Client, define: Callable[[JsonObject], str]
+) -> None:
     """There the status is a field like any other."""
-    api.post(CRDS, thing_crd("plain")).ok()
-    path = "/apis/things.example/v1/plain"
-    made = api.post(path, {"metadata": {"name": "one"}, "status": {"a": 1}}).ok()
+    path = define(thing_crd("plain"))
+    made = api.post(path, thing("plain", "one", status={"a": 1})).ok()
     assert made["status"] == {"a": 1}
     after = api.patch(f"{path}/one", {"status": {"a": 2}}).ok()
     assert after["metadata"]["generation"] == 2
-    api.get(f"{path}/one/status").failed(404, "NotFound")
-    api.delete(f"{CRDS}/plain.things.example").ok()
+    assert api.get(f"{path}/one/status").code == 404
+
+
+def test_an_object_of_a_custom_kind_must_say_what_it_is(api: Client) -> None:
+    """Unlike built-in kinds, which the URL tells."""
+    body = widget("w")
+    status = api.post(api.widgets(), {k: v for k, v in body.items() if k != "kind"}).failed(
+        400, "BadRequest"
+    )
+    assert "Object 'Kind' is missing" in status["message"]
+    assert api.post(api.widgets(), body | {"kind": "Gadget"}).causes() == [
+        ("kind", "FieldValueInvalid")
+    ]
+    status = api.post(api.widgets(), body | {"apiVersion": "v1"}).failed(400, "BadRequest")
+    assert "does not match the expected API version" in status["message"]
 
 
 def test_built_in_kinds_are_not_bound_by_namespaced_definitions(api: Client) -> None:

@@ -299,11 +299,11 @@ def test_the_present_version_survives_compaction(api: Client, compact: Callable[
 
 
 def test_a_version_must_be_a_number(api: Client) -> None:
-    """400 for LIST and WATCH."""
+    """400 for LIST, 500 for WATCH."""
     api.get(api.config_maps(), resourceVersion="abc").failed(400, "BadRequest")
     with api.watch(api.config_maps(), resourceVersion="abc") as watch:
-        assert watch.code == 400
-        assert watch.read()["reason"] == "BadRequest"
+        assert watch.code == 500
+        assert 'parsing "abc": invalid syntax' in watch.read()["message"]
 
 
 def test_a_watch_ends_after_its_timeout(api: Client) -> None:

@@ -7,9 +7,18 @@ Belongs here: the few defaults and rules that clients of these kinds meet. Does 
 from __future__ import annotations
 
 import base64
+import ipaddress
+from collections.abc import Iterator
 from typing import Any
 
-from playground.apiserver.errors import forbidden_field, invalid_value, required, unsupported
+from playground.apiserver.builtin.servicerules import IP_TEXT
+from playground.apiserver.errors import (
+    FieldProblem,
+    forbidden_field,
+    invalid_value,
+    required,
+    unsupported,
+)
 from playground.apiserver.kinds import Problems
 
 JsonObject = dict[str, Any]
@@ -38,9 +47,12 @@ def lease(new: JsonObject, _: JsonObject | None, problems: Problems) -> JsonObje
         problems.append(invalid_value("spec.leaseDurationSeconds", duration, AT_LEAST_ONE))
     if transitions is not None and transitions < 0:
         problems.append(invalid_value("spec.leaseTransitions", transitions, NOT_NEGATIVE))
-    if spec.get("holderIdentity") == "":
-        problems.append(invalid_value("spec.holderIdentity", "", "must not be empty"))
-    return new
+    return new if "spec" in new else new | {"spec": {}}
+
+
+def node(new: JsonObject, _: JsonObject | None, __: Problems) -> JsonObject:
+    """Give a Node a spec and a status, even if they are empty."""
+    return new | {key: {} for key in ("spec", "status") if key not in new}
 
 
 def endpoint_slice(new: JsonObject, old: JsonObject | None, problems: Problems) -> JsonObject:
@@ -56,23 +68,55 @@ def endpoint_slice(new: JsonObject, old: JsonObject | None, problems: Problems) 
         text = f"must have at most {MOST_ENDPOINTS} items"
         problems.append(invalid_value("endpoints", len(new["endpoints"]), text))
     for index, endpoint in enumerate(new.get("endpoints", ())):
-        if not endpoint.get("addresses"):
-            text = "must contain at least 1 address"
-            problems.append(required(f"endpoints[{index}].addresses", text))
+        problems += _endpoint_problems(endpoint, kind, f"endpoints[{index}].addresses")
+    endpoints = [{"conditions": {}} | endpoint for endpoint in new.get("endpoints", ())]
+    if endpoints and endpoints != new["endpoints"]:
+        new = new | {"endpoints": endpoints}
     ports = [{"name": "", "protocol": "TCP"} | port for port in new.get("ports", ())]
     if ports and ports != new["ports"]:
         new = new | {"ports": ports}
     return new
 
 
+def _endpoint_problems(endpoint: JsonObject, kind: str, path: str) -> Iterator[FieldProblem]:
+    if not endpoint.get("addresses"):
+        yield required(path, "must contain at least 1 address")
+    for index, text in enumerate(endpoint.get("addresses", ())):
+        if kind not in ("IPv4", "IPv6"):
+            continue
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            yield invalid_value(f"{path}[{index}]", text, IP_TEXT)
+            continue
+        if f"IPv{address.version}" != kind:
+            yield invalid_value(path, text, f"must be an {kind} address")
+        elif address.is_loopback or address.is_link_local or address.is_unspecified:
+            detail = "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
+            if address.is_loopback:
+                detail = "may not be in the loopback range (127.0.0.0/8, ::1/128)"
+            elif address.is_unspecified:
+                detail = f"may not be unspecified ({address})"
+            yield invalid_value(f"{path}[{index}]", text, detail)
+
+
 def event(new: JsonObject, _: JsonObject | None, problems: Problems) -> JsonObject:
-    """Check that an Event lives where its object does."""
+    """Check that an Event lives where its object does; what is empty is shown as such."""
     involved = (new.get("involvedObject") or {}).get("namespace", "")
     own = new["metadata"].get("namespace", "")
     if involved != own and not (involved == "" and own == "default"):
         text = "does not match event.namespace"
         problems.append(invalid_value("involvedObject.namespace", involved, text))
-    return new
+    if new.get("eventTime"):
+        for key in ("reportingComponent", "reportingInstance", "action", "reason"):
+            if not new.get(key):
+                problems.append(required(key))
+    empty = {key: None for key in ("firstTimestamp", "lastTimestamp", "eventTime")}
+    return new | {
+        key: value
+        for key, value in (empty | {"reportingComponent": "", "reportingInstance": ""}).items()
+        if key not in new
+    }
 
 
 def secret(new: JsonObject, old: JsonObject | None, problems: Problems) -> JsonObject:

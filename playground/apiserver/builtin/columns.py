@@ -197,7 +197,7 @@ EVENT = (
     _column("Source", _at(".source.component", ""), wide=True),
     _column("Message", _at(".message", "")),
     _column("First Seen", lambda obj: age(obj.get("firstTimestamp")), wide=True),
-    _column("Count", _at(".count", 1), wide=True, kind="integer"),
+    _column("Count", _at(".count", 1), wide=True),
     Column(name="Name", format="name", priority=1, cell=lambda obj: obj["metadata"]["name"]),
 )
 
@@ -209,13 +209,13 @@ def _data_size(obj: JsonObject) -> int:
 SECRET = (
     NAME,
     _column("Type", _at(".type", "Opaque")),
-    _column("Data", _data_size, kind="integer"),
+    _column("Data", _data_size),
     AGE,
 )
-CONFIG_MAP = (NAME, _column("Data", _data_size, kind="integer"), AGE)
+CONFIG_MAP = (NAME, _column("Data", _data_size), AGE)
 SERVICE_ACCOUNT = (
     NAME,
-    _column("Secrets", lambda obj: len(obj.get("secrets", ())), kind="integer"),
+    _column("Secrets", lambda obj: len(obj.get("secrets", ()))),
     AGE,
 )
 
@@ -227,8 +227,8 @@ def _deployment_ready(obj: JsonObject) -> str:
 DEPLOYMENT = (
     NAME,
     _column("Ready", _deployment_ready),
-    _column("Up-to-date", _at(".status.updatedReplicas", 0), kind="integer"),
-    _column("Available", _at(".status.availableReplicas", 0), kind="integer"),
+    _column("Up-to-date", _at(".status.updatedReplicas", 0)),
+    _column("Available", _at(".status.availableReplicas", 0)),
     AGE,
 )
 DAEMON_SET = (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from playground.apiserver.builtin import admission, columns, schemas
-from playground.apiserver.builtin.services import ServiceAdmission
+from playground.apiserver.builtin.services import ServiceAdmission, with_ip_modes
 from playground.apiserver.kinds import SELECTABLE, Admission, Resource
 from playground.apiserver.schema import compiled
 from playground.apiserver.selectors import FieldGetter, path_getter
@@ -38,7 +38,9 @@ EVENT_FIELDS = dict(
 
 def builtin_resources(node_ports: range) -> Iterator[Resource]:
     """Yield every built-in resource but CustomResourceDefinitions."""
-    yield from _core(ServiceAdmission(node_ports))
+    yield _service(ServiceAdmission(node_ports))
+    yield from _cluster()
+    yield from _pods_and_events()
     yield from _small()
     yield from _groups()
 
@@ -48,7 +50,29 @@ def _resource(schema: JsonObject, **rest: Any) -> Resource:  # noqa: ANN401  # R
     return Resource(group=group, version=version, schema=schema, node=compiled(schema), **rest)
 
 
-def _core(services: ServiceAdmission) -> Iterator[Resource]:
+def _service(services: ServiceAdmission) -> Resource:
+    return _resource(
+        schemas.SERVICE,
+        plural="services",
+        singular="service",
+        kind="Service",
+        short_names=("svc",),
+        categories=("all",),
+        has_status=True,
+        is_created_by_update=True,
+        name_rule="label1035",
+        columns=columns.SERVICE,
+        admission=Admission(
+            decoded=with_ip_modes,
+            spec=services.spec,
+            status=services.status,
+            stored=services.stored,
+        ),
+        selectable=_selectable("spec.clusterIP", "spec.type"),
+    )
+
+
+def _cluster() -> Iterator[Resource]:
     yield _resource(
         schemas.NAMESPACE,
         plural="namespaces",
@@ -63,20 +87,6 @@ def _core(services: ServiceAdmission) -> Iterator[Resource]:
         selectable=_selectable("status.phase"),
     )
     yield _resource(
-        schemas.SERVICE,
-        plural="services",
-        singular="service",
-        kind="Service",
-        short_names=("svc",),
-        categories=("all",),
-        has_status=True,
-        is_created_by_update=True,
-        name_rule="label1035",
-        columns=columns.SERVICE,
-        admission=Admission(spec=services.spec, status=services.status, stored=services.stored),
-        selectable=_selectable("spec.clusterIP", "spec.type"),
-    )
-    yield _resource(
         schemas.NODE,
         plural="nodes",
         singular="node",
@@ -86,8 +96,12 @@ def _core(services: ServiceAdmission) -> Iterator[Resource]:
         has_status=True,
         keeps_status=True,
         columns=columns.NODE,
+        admission=Admission(spec=admission.node),
         selectable=_selectable("spec.unschedulable"),
     )
+
+
+def _pods_and_events() -> Iterator[Resource]:
     yield _resource(
         schemas.POD,
         plural="pods",

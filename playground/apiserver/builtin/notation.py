@@ -37,6 +37,11 @@ def moment(description: str) -> JsonObject:
     return {"description": description, "type": "string", "format": "date-time"}
 
 
+def micro_moment(description: str) -> JsonObject:
+    """Return the schema of a time that is written with microseconds."""
+    return {"description": description, "type": "string", "format": "micro-time"}
+
+
 def struct(description: str, *required: str, **properties: JsonObject) -> JsonObject:
     """Return the schema of an object with these properties and no others."""
     schema: JsonObject = {

@@ -24,8 +24,8 @@ from playground.apiserver.metadata import NAME_RULES, label_problems
 JsonObject = dict[str, Any]
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 PROTOCOLS = ("SCTP", "TCP", "UDP")
+LONGEST_AFFINITY = 86400
 POLICIES = ("Cluster", "Local")
-KUBELET_PORT = 10250
 PORT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 PORT_RANGE = "must be between 1 and 65535, inclusive"
 IP_TEXT = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
@@ -65,9 +65,15 @@ def spec_problems(spec: JsonObject) -> Iterator[FieldProblem]:
     yield from label_problems(spec.get("selector") or {}, "spec.selector")
     if spec["sessionAffinity"] not in ("ClientIP", "None"):
         yield unsupported("spec.sessionAffinity", spec["sessionAffinity"], ("ClientIP", "None"))
+    elif spec["sessionAffinity"] == "ClientIP":
+        seconds = spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"]
+        if not 0 < seconds <= LONGEST_AFFINITY:
+            path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+            text = f"must be greater than 0 and less than {LONGEST_AFFINITY}"
+            yield invalid_value(path, seconds, text)
     yield from _address_problems(spec)
-    yield from _policy_problems(spec)
     yield from _balancer_problems(spec)
+    yield from _policy_problems(spec)
 
 
 def _type_problems(spec: JsonObject) -> Iterator[FieldProblem]:
@@ -77,11 +83,6 @@ def _type_problems(spec: JsonObject) -> Iterator[FieldProblem]:
     if is_headless and kind in ("LoadBalancer", "NodePort"):
         text = f"may not be set to 'None' for {kind} services"
         yield invalid_value("spec.clusterIPs[0]", "None", text)
-    if kind == "LoadBalancer":
-        for index, port in enumerate(spec.get("ports", ())):
-            if port.get("port") == KUBELET_PORT:
-                text = f"may not expose port {KUBELET_PORT} externally since it is used by kubelet"
-                yield invalid_value(f"spec.ports[{index}]", KUBELET_PORT, text)
     if kind == "ExternalName":
         yield from _external_name_problems(spec)
 
@@ -105,16 +106,17 @@ def _ports_problems(spec: JsonObject) -> Iterator[FieldProblem]:
     node_pairs: set[tuple[object, object]] = set()
     for index, port in enumerate(ports):
         path = f"spec.ports[{index}]"
-        yield from _port_problems(port, path)
         name = port.get("name", "")
         if not name and len(ports) > 1:
             yield required(f"{path}.name")
+        yield from _port_problems(port, path)
         if name and name in names:
             yield duplicate(f"{path}.name", name)
         names.add(name)
         pair = (port.get("port"), port["protocol"])
         if pair in pairs:
-            yield duplicate(path, {"port": pair[0], "protocol": pair[1]})
+            shape = {"Name": "", "Protocol": pair[1], "AppProtocol": None, "Port": pair[0]}
+            yield duplicate(path, shape | {"TargetPort": 0, "NodePort": 0})
         pairs.add(pair)
         if port.get("nodePort"):
             if spec["type"] == "ClusterIP":
@@ -148,8 +150,6 @@ def _port_problems(port: JsonObject, path: str) -> Iterator[FieldProblem]:
 
 
 def _address_problems(spec: JsonObject) -> Iterator[FieldProblem]:
-    if needs_cluster_ip(spec):
-        yield from _cluster_ip_problems(spec)
     for index, ip in enumerate(spec.get("externalIPs", ())):
         if not _is_ip(ip):
             yield invalid_value(f"spec.externalIPs[{index}]", ip, IP_TEXT)
@@ -160,21 +160,28 @@ def _address_problems(spec: JsonObject) -> Iterator[FieldProblem]:
     for index, cidr in enumerate(sources):
         if not _is_cidr(cidr.strip()):
             text = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
-            yield invalid_value(f"spec.loadBalancerSourceRanges[{index}]", cidr, text)
+            yield invalid_value(f"spec.LoadBalancerSourceRanges[{index}]", cidr, text)
 
 
-def _cluster_ip_problems(spec: JsonObject) -> Iterator[FieldProblem]:
+def cluster_ip_problems(spec: JsonObject) -> Iterator[FieldProblem]:
+    """Yield what is wrong with addresses and families, which the allocators check first."""
     ips, families = spec.get("clusterIPs") or [], spec["ipFamilies"]
     policy = spec["ipFamilyPolicy"]
-    yield from _family_problems(families)
+    wrong = list(_family_problems(families))
+    if wrong:
+        yield from wrong
+        return
     if policy not in ("SingleStack", "PreferDualStack", "RequireDualStack"):
         allowed = ("PreferDualStack", "RequireDualStack", "SingleStack")
         yield unsupported("spec.ipFamilyPolicy", policy, allowed)
     if policy == "SingleStack" and max(len(families), len(ips)) > 1:
-        what = "ipFamilies" if len(families) > 1 else "clusterIPs"
-        text = f"must be RequireDualStack or PreferDualStack when multiple {what} are specified"
+        what = "IP families" if len(families) > 1 else "cluster IPs"
+        text = f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified"
         yield invalid_value("spec.ipFamilyPolicy", policy, text)
-    if ips and ips[0] != spec.get("clusterIP", ips[0]):
+    if ips and not spec.get("clusterIP"):
+        text = "must be empty when `clusterIP` is not specified"
+        yield invalid_value("spec.clusterIPs", ips, text)
+    elif ips and ips[0] != spec["clusterIP"]:
         yield invalid_value("spec.clusterIPs", ips, "first value must match `clusterIP`")
     for index, ip in enumerate(ips):
         path = f"spec.clusterIPs[{index}]"
@@ -255,7 +262,9 @@ def _ingress_problems(entry: JsonObject, path: str) -> Iterator[FieldProblem]:
     ip, mode, hostname = entry.get("ip"), entry.get("ipMode"), entry.get("hostname")
     if ip and not _is_ip(ip):
         yield invalid_value(f"{path}.ip", ip, IP_TEXT)
-    if mode is not None and not ip:
+    if mode is None and ip:
+        yield required(f"{path}.ipMode", "must be specified when `ip` is set")
+    elif mode is not None and not ip:
         yield forbidden_field(f"{path}.ipMode", "may not be specified when `ip` is not set")
     elif mode is not None and mode not in ("Proxy", "VIP"):
         yield unsupported(f"{path}.ipMode", mode, ("Proxy", "VIP"))

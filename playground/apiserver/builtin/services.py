@@ -12,6 +12,7 @@ from typing import Any
 
 from playground.apiserver.builtin.servicerules import (
     allocates_node_ports,
+    cluster_ip_problems,
     is_externally_accessible,
     needs_cluster_ip,
     needs_health_port,
@@ -50,28 +51,23 @@ class ServiceAdmission:
             _keep_allocated(spec, before)
             _drop_by_type(spec, before)
         _settle_families(spec, before)
-        problems += spec_problems(spec)
-        if old is not None:
-            problems += update_problems(spec, before)
+        # The allocators come first, and what they refuse is all that is told.
+        if needs_cluster_ip(spec):
+            problems += cluster_ip_problems(spec)
         if not problems:
             self._allocate(spec, before, problems)
+        if not problems:
+            problems += spec_problems(spec)
+            if old is not None:
+                problems += update_problems(spec, before)
         status = new.get("status") or {}
         if old is None or spec["type"] != "LoadBalancer":
             status = {key: value for key, value in status.items() if key != "loadBalancer"}
         return new | {"spec": spec, "status": {"loadBalancer": {}} | status}
 
     def status(self, new: JsonObject, old: JsonObject | None, problems: Problems) -> JsonObject:
-        """Complete and check a new status."""
-        status = dict(new.get("status") or {})
-        balancer = status.get("loadBalancer") or {}
-        ingress = balancer.get("ingress")
-        if ingress:
-            filled = [
-                entry | {"ipMode": "VIP"} if entry.get("ip") and "ipMode" not in entry else entry
-                for entry in ingress
-            ]
-            balancer = balancer | {"ingress": filled}
-        status["loadBalancer"] = balancer
+        """Check a new status."""
+        status = {"loadBalancer": {}} | (new.get("status") or {})
         problems += status_problems(new["spec"], status)
         return new | {"status": status}
 
@@ -89,21 +85,31 @@ class ServiceAdmission:
     def _allocate(self, spec: JsonObject, before: JsonObject, problems: Problems) -> None:
         if needs_cluster_ip(spec):
             self._allocate_ips(spec, before, problems)
-        own = set(_node_ports_of(before))
-        wants_ports = allocates_node_ports(spec)
         chosen: set[int] = set()
+        if spec["type"] in ("NodePort", "LoadBalancer"):
+            chosen = self._allocate_ports(spec, before, problems)
+        if needs_health_port(spec) and not spec.get("healthCheckNodePort"):
+            spec["healthCheckNodePort"] = self._free_port(chosen)
+
+    def _allocate_ports(self, spec: JsonObject, before: JsonObject, problems: Problems) -> set[int]:
+        """Fill in node ports; returns all that the Service has. Protocols may share a number."""
+        own = set(_node_ports_of(before))
+        pairs: set[tuple[int, str]] = set()
         for index, port in enumerate(spec.get("ports", ())):
             number = port.get("nodePort")
             if number:
-                path = f"spec.ports[{index}].nodePort"
-                if number not in own:
-                    problems += self._port_problems(path, number)
-            elif wants_ports:
-                port["nodePort"] = number = self._free_port(chosen)
+                pair = (number, port["protocol"])
+                is_shared = any(number == other for other, _ in pairs) and pair not in pairs
+                if number not in own and not is_shared:
+                    path = f"spec.ports[{index}].nodePort"
+                    taken = pair in pairs
+                    problems += self._port_problems(path, number, is_taken=taken)
+            elif allocates_node_ports(spec):
+                number = self._free_port({other for other, _ in pairs})
+                port["nodePort"] = number
             if number:
-                chosen.add(number)
-        if needs_health_port(spec) and not spec.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = self._free_port(chosen)
+                pairs.add((number, port["protocol"]))
+        return {number for number, _ in pairs}
 
     def _allocate_ips(self, spec: JsonObject, before: JsonObject, problems: Problems) -> None:
         if spec.get("clusterIP") == "None":
@@ -120,17 +126,16 @@ class ServiceAdmission:
     def _ip_problems(self, ips: list[str], ip: str) -> list[FieldProblem]:
         address = ipaddress.ip_address(ip)
         network = RANGES[V4 if address.version == 4 else V6]
-        if address not in network:
-            why = f"the provided IP ({ip}) is not in the valid range. The range of valid IPs is "
-            why += str(network)
+        if address not in network or address in (network[0], network[-1]):
+            why = "the provided network does not match the current range"
         elif ip in self._taken_ips:
             why = "provided IP is already allocated"
         else:
             return []
         return [invalid_value("spec.clusterIPs", ips, f"failed to allocate IP {ip}: {why}")]
 
-    def _port_problems(self, path: str, number: int) -> list[FieldProblem]:
-        if number in self._taken_ports:
+    def _port_problems(self, path: str, number: int, *, is_taken: bool) -> list[FieldProblem]:
+        if is_taken or number in self._taken_ports:
             return [invalid_value(path, number, "provided port is already allocated")]
         if number not in self._node_ports:
             span = f"{self._node_ports.start}-{self._node_ports.stop - 1}"
@@ -159,6 +164,18 @@ class ServiceAdmission:
         raise internal("failed to allocate a nodePort: range is full")
 
 
+def with_ip_modes(obj: JsonObject) -> JsonObject:
+    """Default ipMode, which depends on the type the client states along with the status."""
+    balancer = (obj.get("status") or {}).get("loadBalancer") or {}
+    if not balancer.get("ingress") or (obj.get("spec") or {}).get("type") != "LoadBalancer":
+        return obj
+    filled = [
+        entry | {"ipMode": "VIP"} if entry.get("ip") and "ipMode" not in entry else entry
+        for entry in balancer["ingress"]
+    ]
+    return obj | {"status": obj["status"] | {"loadBalancer": balancer | {"ingress": filled}}}
+
+
 def _node_ports_of(spec: JsonObject) -> list[int]:
     ports = [port["nodePort"] for port in spec.get("ports", ()) if port.get("nodePort")]
     if spec.get("healthCheckNodePort"):
@@ -175,7 +192,7 @@ def _with_defaults(given: JsonObject) -> JsonObject:
         spec["sessionAffinity"] = "None"
     if spec["sessionAffinity"] == "None":
         spec.pop("sessionAffinityConfig", None)
-    elif not (spec.get("sessionAffinityConfig") or {}).get("clientIP", {}).get("timeoutSeconds"):
+    elif "timeoutSeconds" not in (spec.get("sessionAffinityConfig") or {}).get("clientIP", {}):
         spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": AFFINITY_SECONDS}}
     if not spec.get("type"):
         spec["type"] = "ClusterIP"
@@ -236,6 +253,7 @@ def _drop_by_type(spec: JsonObject, before: JsonObject) -> None:
     if needs_cluster_ip(before) and not needs_cluster_ip(spec):
         for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
             _drop_if_same(spec, before, key)
+        spec.pop("internalTrafficPolicy", None)
     used_ports = before.get("type") in ("NodePort", "LoadBalancer")
     if used_ports and spec["type"] not in ("NodePort", "LoadBalancer"):
         known = set(_node_ports_of(before))
@@ -269,8 +287,7 @@ def _settle_families(spec: JsonObject, before: JsonObject) -> None:
     policy = spec.get("ipFamilyPolicy")
     if not policy:
         unselected = is_headless and not spec.get("selector")
-        policy = "RequireDualStack" if unselected or max(len(ips), len(families)) > 1 else ""
-        policy = policy or "SingleStack"
+        policy = "RequireDualStack" if unselected else "SingleStack"
     if policy == "SingleStack" and before.get("ipFamilyPolicy", policy) != policy:
         if families == before.get("ipFamilies"):
             families = families[:1]
