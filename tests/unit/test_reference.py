@@ -1,0 +1,57 @@
+"""The reference in docs/ says what the programs do: no metric is missing there or too many."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from allocator.core.ledger import Ledger
+from allocator.shell.metrics import AllocatorMetrics
+from allocator.shell.world import WorldStore
+from nodeagent.core.config import SelectorState
+from nodeagent.core.report import Told
+from nodeagent.shell.announcer import PacketCounts
+from nodeagent.shell.leases import RenewalCounts
+from nodeagent.shell.metrics import AgentMetrics, Snapshot
+from purelb.api.identifiers import NodeName
+from purelb.runtime.metrics import CollectorRegistry, new_registry
+
+REFERENCE = Path(__file__).parents[2] / "docs/reference/metrics.md"
+
+
+def _names(registry: CollectorRegistry) -> Sequence[str]:
+    """Return the names of our series as they are scraped."""
+    suffix = {"counter": "_total"}
+    found = (metric.name + suffix.get(metric.type, "") for metric in registry.collect())
+    return sorted(name for name in found if name.startswith("purelb_"))
+
+
+def _registries() -> Mapping[str, CollectorRegistry]:
+    allocator, agent = new_registry(), new_registry()
+    store = WorldStore("purelb-system", is_default_announcer=True)
+    AllocatorMetrics(allocator, store, Ledger())
+    snapshot = Snapshot(
+        node=NodeName("node-a"),
+        told=Told(),
+        state=SelectorState.CONFIGURED,
+        is_leased=True,
+        members=1,
+        subnets=1,
+        local_subnets=(),
+    )
+    AgentMetrics(agent, lambda: snapshot, RenewalCounts(), PacketCounts())
+    return {"allocator": allocator, "node agent": agent}
+
+
+def _documented() -> Mapping[str, Sequence[str]]:
+    """Return the metrics' names in each section of the reference."""
+    sections = re.split(r"^## ", REFERENCE.read_text(), flags=re.MULTILINE)[1:]
+    return {
+        section.splitlines()[0]: sorted(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE))
+        for section in sections
+    }
+
+
+def test_the_reference_lists_every_metric_and_no_other() -> None:
+    """Both ways: an undocumented series and a documented one that does not exist are errors."""
+    exported = {name: _names(registry) for name, registry in _registries().items()}
+    assert exported == _documented()
