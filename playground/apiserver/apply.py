@@ -64,7 +64,7 @@ def applied(
     new = merged(live, config, node)
     if last is not None:
         kept = wanted.union(*(other.fields for other in others))
-        new = _without(new, node, encoded(_removable(last.fields - kept, kept)))
+        new = _without(new, node, encoded(last.fields - kept))
     assert isinstance(new, dict)  # an object merged with an object
     touched, removed = difference(live, new, node)
     touched = _noticed(members_only(touched, new, node), request)
@@ -98,12 +98,6 @@ def merged(live: object, config: object, node: Node) -> object:
         }
         return list(both.values())
     return config
-
-
-def _removable(fields: FieldSet, kept: FieldSet) -> set[Path]:
-    """Leave out what still contains a kept field: an item stays while others own parts of it."""
-    inner = {path[:length] for path in kept for length in range(1, len(path))}
-    return {path for path in fields if path not in inner}
 
 
 def _without(value: object, node: Node, marks: JsonObject) -> object:

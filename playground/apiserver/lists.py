@@ -159,10 +159,7 @@ def listed(collection: Collection, namespace: str, options: ListOptions) -> Page
         items = list(collection.within(namespace))
         version = collection.versions.current
     limit = 0 if options.version == "0" else options.limit
-    page = _page(items, version, limit, options.selector)
-    if page.token:
-        collection.keep_snapshot(version, namespace, items)
-    return page
+    return _page(items, version, limit, options.selector)
 
 
 def _page(items: list[Item], version: Version, limit: int, selector: Selector) -> Page:
@@ -188,8 +185,11 @@ def _selected(items: list[Item], selector: Selector) -> list[Item]:
 
 def _as_of(collection: Collection, namespace: str, version: Version) -> list[Item]:
     """Return the items as they were at `version`; 410 if that is no longer known."""
+    changes = collection.since(version)
+    if not changes:
+        return list(collection.within(namespace))
     items = dict(collection.items)
-    for change in reversed(collection.since(version)):
+    for change in reversed(changes):
         if change.before is None:
             items.pop(change.item.key, None)
         else:
@@ -203,22 +203,14 @@ def _continued(collection: Collection, namespace: str, options: ListOptions) -> 
         items = list(collection.within(namespace, after))
         page = _page(items, INCONSISTENT, options.limit, options.selector)
         return Page(page.items, collection.versions.current, page.token, page.rest)
-    snapshot = collection.snapshot(version, namespace)
-    if snapshot is None:
-        snapshot = _as_of_or_expired(collection, namespace, version, after)
-    rest = snapshot[bisect_right(snapshot, after, key=lambda item: item.key) :]
-    return _page(rest, version, options.limit, options.selector)
-
-
-def _as_of_or_expired(
-    collection: Collection, namespace: str, version: Version, after: Key
-) -> list[Item]:
     try:
-        return _as_of(collection, namespace, version)
+        items = _as_of(collection, namespace, version)
     except ApiError as error:
         gone = expired(EXPIRED_CONTINUE)
         gone.continue_token = _token(INCONSISTENT, after)
         raise gone from error
+    rest = items[bisect_right(items, after, key=lambda item: item.key) :]
+    return _page(rest, version, options.limit, options.selector)
 
 
 def _token(version: Version, after: Key) -> str:

@@ -24,7 +24,6 @@ JsonObject = dict[str, Any]
 Key: TypeAlias = tuple[str, str]  # namespace ("" for cluster-scoped), name
 Version = NewType("Version", int)
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
-MOST_SNAPSHOTS = 16  # of paged LISTs that may still be continued
 _encode = msgspec.json.Encoder().encode
 
 
@@ -79,7 +78,6 @@ class Collection:
     _keys: list[Key] = field(default_factory=list)  # sorted
     _log: deque[Change] = field(default_factory=deque)
     _listeners: list[Listener] = field(default_factory=list)
-    _snapshots: dict[tuple[Version, str], list[Item]] = field(default_factory=dict)
     oldest: Version = Version(0)  # a watch can start at this version or later
     on_change: Callable[[Change], None] | None = None  # told before watchers are
 
@@ -128,7 +126,6 @@ class Collection:
     def compact(self) -> None:
         """Forget the past: older versions and continue tokens answer 410 from now on."""
         self._log.clear()
-        self._snapshots.clear()
         self.oldest = self.versions.current
 
     def since(self, version: Version) -> list[Change]:
@@ -170,16 +167,6 @@ class Collection:
             if key != after:
                 yield self.items[key]
             index += 1
-
-    def snapshot(self, version: Version, namespace: str) -> list[Item] | None:
-        """Return what `keep_snapshot` kept, if it is still there."""
-        return self._snapshots.get((version, namespace))
-
-    def keep_snapshot(self, version: Version, namespace: str, items: list[Item]) -> None:
-        """Keep what a paged LIST began with, in order of key, so that later pages fit the first."""
-        self._snapshots[version, namespace] = items
-        while len(self._snapshots) > MOST_SNAPSHOTS:
-            del self._snapshots[next(iter(self._snapshots))]
 
 
 class Store:

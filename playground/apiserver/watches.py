@@ -97,8 +97,6 @@ class Watcher:
         if not self.wants_bookmarks or self.is_stalled:
             return
         metadata: JsonObject = {"resourceVersion": str(version)}
-        if not self.resource.is_custom:
-            metadata["creationTimestamp"] = None
         if ends_initial:
             metadata["annotations"] = INITIAL_END
         obj = {

@@ -175,8 +175,14 @@ def test_a_stalled_watch_is_silent_and_then_catches_up() -> None:
                 reading = asyncio.ensure_future(watch.next())
                 done, _ = await asyncio.wait([reading], timeout=0.1)
             assert not done
+            server.faults.bookmark_seconds = 60
             server.faults.remove("stall")
             assert (await reading)["object"]["metadata"]["name"] == "one"
+            await http.ask("POST", CONFIG_MAPS, named("two"))
+            event = await watch.next()
+            if event["type"] == "BOOKMARK":  # the one that was due at this very moment
+                event = await watch.next()
+            assert event["object"]["metadata"]["name"] == "two"
 
     play(scenario)
 
@@ -193,6 +199,10 @@ def test_bookmarks_come_as_often_as_asked_for() -> None:
             assert event["object"]["kind"] == "ConfigMap"
             version = int(event["object"]["metadata"]["resourceVersion"])
             assert version == server.store.versions.current
+            async with http.watch() as other:
+                assert (await watch.next())["type"] == "BOOKMARK"
+                await http.ask("POST", CONFIG_MAPS, named("one"))
+                assert (await other.next())["type"] == "ADDED"
 
     play(scenario)
 

@@ -386,6 +386,10 @@ def test_simple_objects_can_be_made_from_the_command_line(kubectl: Kubectl) -> N
     spec = kubectl.get("svc", "lb")["spec"]
     assert (spec["type"], spec["ports"][0]["port"]) == ("LoadBalancer", 80)
     assert spec["ports"][0]["targetPort"] == 8080
+    kubectl("create", "deployment", "idle", "--image=none", "--replicas=0")
+    spec = kubectl.get("deploy", "idle")["spec"]
+    assert spec["replicas"] == 0
+    assert spec["template"]["spec"]["containers"][0]["image"] == "none"
     kubectl("create", "serviceaccount", "robot")
     assert kubectl.get("sa", "robot")["metadata"]["name"] == "robot"
 

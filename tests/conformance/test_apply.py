@@ -152,6 +152,38 @@ def test_ports_of_a_service_are_owned_one_by_one(api: Client) -> None:
     assert [port["name"] for port in gone["spec"]["ports"]] == ["http"]
 
 
+def test_an_item_goes_although_somebody_owns_a_part_of_it(api: Client) -> None:
+    """Only an owner of the item itself keeps it; a field within it is not enough."""
+    path = api.services("web")
+    ports = [{"port": 80, "name": "http"}, {"port": 443, "name": "https"}]
+    api.apply(path, service("web", "ClusterIP", ports=ports), "alice").ok()
+    patch = {"spec": {"ports": [{"port": 443, "appProtocol": "https"}]}}
+    api.patch(path, patch, STRATEGIC, fieldManager="patcher").ok()
+    after = api.apply(path, service("web", "ClusterIP", ports=ports[:1]), "alice").ok()
+    assert [port["port"] for port in after["spec"]["ports"]] == [80]
+
+
+def test_a_map_stays_while_somebody_owns_a_key_of_it(api: Client) -> None:
+    """The applier's keys go, those of others keep the map."""
+    path = api.widgets("w")
+    api.apply(path, widget("w", limits={"a": 1}), "alice").ok()
+    api.patch(path, {"spec": {"limits": {"c": 2}}}, fieldManager="patcher").ok()
+    after = api.apply(path, widget("w"), "alice").ok()
+    assert after["spec"]["limits"] == {"c": 2}
+    api.patch(path, {"spec": {"limits": None}}, fieldManager="patcher").ok()
+    api.apply(path, widget("w", limits={"a": 1}, parts=[{"name": "x"}]), "alice").ok()
+    assert api.apply(path, widget("w"), "alice").ok()["spec"] == {"size": 1, "color": "red"}
+
+
+def test_free_fields_are_owned_key_by_key(api: Client) -> None:
+    """Each map below a field without a schema is a member of its own."""
+    made = api.apply(api.widgets("w"), widget("w", free={"a": {"b": 1}, "c": [1]}), "alice").ok()
+    assert owners(made)["alice"]["f:spec"]["f:free"] == {
+        "f:a": {".": {}, "f:b": {}},
+        "f:c": {},
+    }
+
+
 def test_conditions_are_owned_by_type(api: Client) -> None:
     """Two controllers report side by side."""
     api.post(api.widgets(), widget("w")).ok()

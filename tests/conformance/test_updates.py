@@ -124,6 +124,29 @@ def test_strategic_patches_merge_ports_by_number(api: Client) -> None:
     assert [(port["name"], port["port"]) for port in ports] == [("http", 80), ("alt", 8080)]
 
 
+def test_strategic_patches_put_what_is_new_first(api: Client) -> None:
+    """What is known keeps its place; only the patch's own items follow the patch."""
+    ports = [{"name": "a", "port": 80}, {"name": "b", "port": 443}]
+    api.post(api.services(), service("web", "ClusterIP", ports=ports)).ok()
+    patch = {"spec": {"ports": [{"port": 443, "name": "tls"}, {"port": 8080, "name": "alt"}]}}
+    ports = api.patch(api.services("web"), patch, STRATEGIC).ok()["spec"]["ports"]
+    assert [port["port"] for port in ports] == [80, 443, 8080]
+    patch = {"spec": {"ports": [{"port": 9090, "name": "new"}]}}
+    ports = api.patch(api.services("web"), patch, STRATEGIC).ok()["spec"]["ports"]
+    assert [port["port"] for port in ports] == [9090, 80, 443, 8080]
+
+
+def test_an_empty_map_is_as_good_as_none(api: Client) -> None:
+    """The last label, annotation or data key takes the map with it."""
+    body = config_map("one", labels={"a": "b"}, annotations={"c": "d"}, data={"e": "f"})
+    api.post(api.config_maps(), body).ok()
+    metadata = {"labels": {"a": None}, "annotations": {"c": None}}
+    patch = {"metadata": metadata, "data": {"e": None}}
+    after = api.patch(api.config_maps("one"), patch).ok()
+    assert not after["metadata"].keys() & {"labels", "annotations"}
+    assert "data" not in after
+
+
 def test_generation_counts_changes_of_the_spec_only(api: Client) -> None:
     """Metadata and status leave it alone, and clients cannot set it."""
     made = api.post(api.widgets(), widget("w")).ok()

@@ -65,6 +65,14 @@ def test_pages_show_one_state_although_objects_change_meanwhile(api: Client) -> 
     assert "continue" not in third["metadata"]
 
 
+def test_a_list_of_any_version_has_one_page(api: Client) -> None:
+    """With resourceVersion=0 the limit does not count."""
+    fill(api, "a", "b", "c")
+    listing = api.get(api.config_maps(), limit=1, resourceVersion="0").ok()
+    assert names(listing) == ["a", "b", "c"]
+    assert not listing["metadata"].get("continue")
+
+
 def test_pages_of_a_selection_count_selected_items_only(api: Client) -> None:
     """And do not tell how many remain."""
     fill(api, "a", "b", "c", "d")
