@@ -70,8 +70,9 @@ class Kernel:
     def advance(self, now: Instant) -> None:
         """Let time pass."""
         self.now = now
-        for entry in [one for one in self.entries if one.ends_at + self.lateness <= now]:
-            self._delete(entry)
+        # The end of one may take others with it, or promote them.
+        while ended := [one for one in self.entries if one.ends_at + self.lateness <= now]:
+            self._delete(ended[0])
 
     def put(self, index: int, text: str, *, mark: int = 0, valid: int = FOREVER) -> None:
         """Add an address as others would, `address/length`."""
@@ -242,6 +243,7 @@ class Agent:
     unrest: Record = field(default_factory=dict)
     desired: DesiredState = field(default_factory=lambda: DesiredState(is_whole=False))
     ops: tuple[Op, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
     reports: list[Report] = field(default_factory=list)
     seen: Observed | None = None
     asked: Facts | None = None  # what the last decision was made by
@@ -273,11 +275,11 @@ class Agent:
     def execute(self, ops: Sequence[Op]) -> Report:
         """Do the second half with these operations."""
         assert self.seen is not None
-        outcomes = self.kernel.run(ops)
-        self.record = record_after(self.seen, outcomes)
-        self.announced = announced_after(self.seen, outcomes)
+        self.outcomes = self.kernel.run(ops)
+        self.record = record_after(self.seen, self.outcomes)
+        self.announced = announced_after(self.seen, self.outcomes)
         members = len(self.facts.electorate.members) if self.facts.electorate is not None else 0
-        result = report(self.facts.me, self.told, self.desired, outcomes, members)
+        result = report(self.facts.me, self.told, self.desired, self.outcomes, members)
         self.told = result.told
         self.reports.append(result)
         return result

@@ -45,9 +45,12 @@ class ServiceWriter:
             try:
                 return _view(await self._kube.patch(path + subresource, body))
             except ForbiddenError:
-                logger.info("patch is not allowed, replacing whole objects from now on")
-                self._may_patch = False
-        return _view(await replace_object(self._kube, path, body, subresource))
+                logger.info(
+                    "patch is not allowed, replacing the whole object", extra={"path": path}
+                )
+        view = _view(await replace_object(self._kube, path, body, subresource))
+        self._may_patch = False  # not before: a webhook's refusal is a 403 as well
+        return view
 
 
 def _view(answer: bytes) -> ServiceView:

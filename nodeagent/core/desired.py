@@ -1,27 +1,26 @@
 """What this node should carry, out of everything that is known. Pure, and the same for every cause.
 
 Belongs here: what is common to all addresses, and when to look again. Does not: the decision about
-one address (`judgement`), nor how the kernel gets there (`plan`). Called by the shell's loop on
-every wake-up.
+one address (`judgement`), which decisions of the last pass still hold (`reuse`), nor how the kernel
+gets there (`plan`). Called by the shell's loop on every wake-up.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Container, Mapping
+from dataclasses import replace
 from itertools import chain
 
-from nodeagent.core.config import LOCAL, NodeConfig, Unconfigured
-from nodeagent.core.election import Electorate
+from nodeagent.core.config import NodeConfig, Unconfigured
 from nodeagent.core.facts import Facts
-from nodeagent.core.fence import Hold, Neighbors, Withdraw, hold
+from nodeagent.core.fence import Hold, Withdraw, hold
+from nodeagent.core.inputs import Common, Inputs, Listing
 from nodeagent.core.judgement import Context, judge
-from nodeagent.core.links import Observed, select
-from nodeagent.core.verdicts import DesiredState, Memory, Past, Wait
-from nodeagent.core.vips import Vip, gather
+from nodeagent.core.links import Observed, Selection, select
+from nodeagent.core.rest import is_at_rest
+from nodeagent.core.reuse import Work, patched, remaining
+from nodeagent.core.verdicts import DesiredState, Judgement, Memory, Past, Terms, Verdict
 from purelb.api.addresses import IPAddress
-from purelb.api.identifiers import Instant, NodeName, ServiceKey
-from purelb.api.links import LinkAddress
-from purelb.api.views import NodeView, ServiceView
+from purelb.api.identifiers import Instant
 from purelb.core.lease import LeaseState
 
 
@@ -29,45 +28,71 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
     """Return what this node should carry now.
 
     A process that has never renewed its Lease adds nothing and withdraws nothing: what it finds was
-    its predecessor's and ends by its kernel lifetime. If nothing but lifetimes and the time have
-    changed since the last state, and none of its times has come, that state is returned again.
+    its predecessor's and ends by its kernel lifetime. What the last pass found is used again as far
+    as it holds; without it the same would be found.
     """
     services, config, observed = facts.services, facts.config, facts.observed
     if services is None or config is None or observed is None:
         return DesiredState(is_whole=False, memory=facts.memory)
-    inputs = _Inputs.of(facts, services, observed, now)
-    if (known := _same_again(facts.memory, inputs, now)) is not None:
-        return known
-    vips = gather(services)
-    own = frozenset(facts.node.addresses) if facts.node is not None else frozenset()
+    right = hold(facts.lease, now)
+    common = _common(facts, config, observed, right)
+    terms = _terms(common, right)
+    inputs = Inputs(
+        common=common,
+        is_bounded=terms.is_bounded(now),
+        services=dict(services),  # the caller's may change in place
+        endpoints=dict(facts.endpoints),
+        listing=Listing.of(observed),
+        installed=facts.installed,
+        announced=observed.announced,
+    )
+    work = remaining(facts.memory, inputs, now)
     memory = _configured(facts.memory, config)
-    selection = select(observed, config, vips.keys() - own, presence=memory.presence, now=now)
+    selection = _selection(inputs.common, observed, work, memory, now)
     memory = replace(memory, presence=selection.presence)
     if facts.electorate is None or facts.lease.state is LeaseState.ABSENT:
         # Which networks are here is known nevertheless, for the Lease to show.
         return DesiredState(
-            is_whole=False,
-            selection=selection,
-            next_change=selection.expires_at,
-            memory=memory,
+            is_whole=False, selection=selection, next_change=selection.expires_at, memory=memory
         )
     context = Context(
         facts=facts,
-        is_configured=isinstance(config, NodeConfig),
-        lifetimes=config.local if isinstance(config, NodeConfig) else LOCAL,
-        selection=selection,
+        common=inputs.common,
+        observed=observed,
         electorate=facts.electorate,
-        right=inputs.right,
-        neighbors=Neighbors(
-            live=facts.electorate.live, expired=facts.expired, renewed=facts.renewed
-        ),
-        present=_present(observed),
-        occupied=_occupied(observed),
-        own=own,
-        gain=math.floor(facts.lease.duration / 6),
+        terms=terms,
+        selection=selection,
+        entries=work.entries,
         now=now,
     )
-    return _decide(context, vips, memory, inputs)
+    return _decide(context, inputs, work, memory)
+
+
+def _common(
+    facts: Facts, config: NodeConfig | Unconfigured, observed: Observed, right: Hold | Withdraw
+) -> Common:
+    return Common(
+        me=facts.me,
+        config=config,
+        node=facts.node,
+        electorate=facts.electorate,
+        expired=facts.expired,
+        lease=(facts.lease.state, facts.lease.duration),
+        denial=right.reason if isinstance(right, Withdraw) else "",
+        links=observed.links,
+        routes=observed.routes,
+        has_marks=observed.has_marks,
+        unrest=facts.unrest,
+    )
+
+
+def _terms(common: Common, right: Hold | Withdraw) -> Terms:
+    (_, duration), limit = common.lease, common.lifetimes.valid
+    return Terms(
+        until=right.until if isinstance(right, Hold) else -math.inf,
+        valid_limit=limit,
+        gain=max(1, min(math.floor(duration / 6), limit // 2)),
+    )
 
 
 def _configured(memory: Memory, config: NodeConfig | Unconfigured) -> Memory:
@@ -77,102 +102,77 @@ def _configured(memory: Memory, config: NodeConfig | Unconfigured) -> Memory:
     return Memory(tenures=memory.tenures, config=config, epoch=memory.epoch + 1)
 
 
-def _decide(
-    context: Context, vips: Mapping[IPAddress, Vip], memory: Memory, inputs: "_Inputs"
-) -> DesiredState:
-    config = memory.config
-    judged = {address: judge(context, vip) for address, vip in vips.items()}
-    changes = chain(_common_changes(context), *(one.changes for one in judged.values()))
+def _selection(
+    common: Common, observed: Observed, work: Work, memory: Memory, now: Instant
+) -> Selection:
+    if work.past is not None:  # what was there is there
+        return replace(work.past.state.selection, presence=dict.fromkeys(memory.presence, now))
+    vips = work.vips.keys() - common.own
+    return select(observed, common.config, vips, presence=memory.presence, now=now)
+
+
+def _decide(context: Context, inputs: Inputs, work: Work, memory: Memory) -> DesiredState:
+    past, touched, config = work.past, work.touched, inputs.common.config
+    before = past.state if past is not None else DesiredState(is_whole=False)
+    judged = {
+        address: judge(context, vip)
+        for address in touched
+        if (vip := work.vips.get(address)) is not None
+    }
+    changing = {address: one for address, one in judged.items() if one.changes}
+    timed = patched(past.timed if past is not None else {}, changing, touched)
+    verdicts = {address: one.verdict for address, one in judged.items()}
+    garp = config.garp if isinstance(config, NodeConfig) else None
+    epoch = memory.epoch if garp is not None else None
     state = DesiredState(
         is_whole=True,
-        verdicts={address: one.verdict for address, one in judged.items()},
-        vips=vips,
+        verdicts=patched(before.verdicts, verdicts, touched),
+        vips=work.vips,
         selection=context.selection,
-        garp=config.garp if isinstance(config, NodeConfig) else None,
+        terms=context.terms,
+        garp=garp,
         epoch=memory.epoch,
-        fallbacks=tuple(address for address, one in judged.items() if one.fell_back),
-        next_change=min((at for at in changes if context.now < at < math.inf), default=None),
+        fallbacks=_fallbacks(before, judged, touched),
+        next_change=_next_change(context, timed),
+        restless=(before.restless - touched) | _restless(context, verdicts, touched, epoch),
+        changed=touched,
+        before=before.verdicts if past is not None else None,
     )
     tenures = {address: one.tenure for address, one in judged.items()}
-    return replace(state, memory=replace(memory, tenures=tenures, past=Past(inputs, state)))
+    return replace(
+        state,
+        memory=replace(
+            memory,
+            tenures=patched(memory.tenures if past is not None else {}, tenures, touched),
+            past=Past(inputs=inputs, state=state, timed=timed),
+        ),
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Inputs:
-    """All that a state follows from, but for the time and what only shrinks with it.
-
-    Cheap to compare: most parts are the same objects from pass to pass.
-    """
-
-    services: Mapping[ServiceKey, ServiceView]
-    config: NodeConfig | Unconfigured | None
-    node: NodeView | None
-    electorate: Electorate | None
-    expired: frozenset[NodeName]
-    endpoints: Mapping[ServiceKey, frozenset[NodeName]]
-    lease: tuple[LeaseState, float]
-    right: Hold | Withdraw
-    kernel: tuple[object, ...]
-    gate: tuple[object, ...]
-
-    @classmethod
-    def of(
-        cls,
-        facts: Facts,
-        services: Mapping[ServiceKey, ServiceView],
-        observed: Observed,
-        now: Instant,
-    ) -> "_Inputs":
-        entries = [(e.index, e.prefix, e.flags, e.mark, e.address) for e in observed.addresses]
-        return cls(
-            services=dict(services),  # the caller's may change in place
-            config=facts.config,
-            node=facts.node,
-            electorate=facts.electorate,
-            expired=facts.expired,
-            endpoints=dict(facts.endpoints),
-            lease=(facts.lease.state, facts.lease.duration),
-            right=hold(facts.lease, now),
-            kernel=(observed.links, observed.routes, observed.record, entries),
-            gate=(facts.unrest, facts.installed),
+def _restless(
+    context: Context,
+    verdicts: Mapping[IPAddress, Verdict],
+    touched: Collection[IPAddress],
+    epoch: int | None,
+) -> frozenset[IPAddress]:
+    return frozenset(
+        address
+        for address in touched
+        if not is_at_rest(
+            verdicts.get(address), context.entries.get(address, ()), context.observed, epoch
         )
+    )
 
 
-def _same_again(memory: Memory, inputs: _Inputs, now: Instant) -> DesiredState | None:
-    past = memory.past
-    if past is None or past.inputs != inputs:
-        return None
-    state = past.state
-    if state.next_change is not None and state.next_change <= now:
-        return None
-    if state.selection.expires_at is not None:
-        return None  # some networks are present, some were: each has its own time
-    if any(isinstance(verdict, Wait) for verdict in state.verdicts.values()):
-        return None  # it may wait for a sign that is not among the inputs
-    presence = dict.fromkeys(memory.presence, now)
-    return replace(state, memory=replace(memory, presence=presence))
+def _fallbacks(
+    before: DesiredState, judged: Mapping[IPAddress, Judgement], touched: Container[IPAddress]
+) -> tuple[IPAddress, ...]:
+    kept = (address for address in before.fallbacks if address not in touched)
+    return (*kept, *(address for address, one in judged.items() if one.fell_back))
 
 
-def _common_changes(context: Context) -> Iterator[Instant]:
-    if isinstance(context.right, Hold):
-        yield context.right.until
-    if context.selection.expires_at is not None:
-        yield context.selection.expires_at
-
-
-def _present(observed: Observed) -> dict[tuple[int, IPAddress], LinkAddress]:
-    return {
-        (entry.index, entry.address): entry
-        for entry in observed.addresses
-        if entry.prefix == entry.address.max_prefixlen
-    }
-
-
-def _occupied(observed: Observed) -> set[tuple[int, IPAddress]]:
-    return {
-        (entry.index, entry.address)
-        for entry in observed.addresses
-        if entry.address.version == 6
-        and entry.prefix != entry.address.max_prefixlen
-        and not observed.is_ours(entry)
-    }
+def _next_change(context: Context, timed: Mapping[IPAddress, Judgement]) -> Instant | None:
+    expires_at = context.selection.expires_at
+    common = (context.terms.until, expires_at if expires_at is not None else math.inf)
+    changes = chain(common, *(one.changes for one in timed.values()))
+    return min((at for at in changes if context.now < at < math.inf), default=None)

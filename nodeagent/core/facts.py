@@ -3,7 +3,7 @@
 Belongs here: the value. Does not: where its parts come from (`nodeagent.shell`).
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nodeagent.core.config import NodeConfig, Unconfigured
@@ -22,10 +22,10 @@ class Facts:
     """All that `desire` may look at. None means not known (yet), and nothing follows from it.
 
     `node` is the own Node. `expired` are nodes whose Lease was judged expired, `renewed` tells when
-    each was last seen renewed. `endpoints` are the
-    nodes with endpoints of Services with affinity; an absent key is one not seen yet. `unrest` is
-    the gate's record. `installed` are the addresses put in place and not withdrawn since,
-    whether they are still there or not. `memory` is that of the last `DesiredState`.
+    each was last seen renewed. `endpoints` are the nodes with endpoints of Services with affinity;
+    an absent key is one not seen yet. `unrest` is the gate's record. `installed` are the addresses
+    put in place and not withdrawn since, whether they are still there or not. `memory` is that of
+    the last `DesiredState`.
     """
 
     me: NodeName
@@ -39,5 +39,5 @@ class Facts:
     endpoints: Mapping[ServiceKey, frozenset[NodeName]] = field(default_factory=dict)
     observed: Observed | None = None
     unrest: Record = field(default_factory=dict)
-    installed: Container[IPAddress] = frozenset()
+    installed: frozenset[IPAddress] = frozenset()
     memory: Memory = field(default_factory=Memory)

@@ -7,18 +7,18 @@ if those before let the address pass.
 Does not belong here: the answers, and what is common to all addresses (`desired`, the caller).
 """
 
-import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from nodeagent.core.config import Lifetimes
+from nodeagent.core.config import NodeConfig
 from nodeagent.core.election import Electorate
 from nodeagent.core.facts import Facts
-from nodeagent.core.fence import Hold, Neighbors, Withdraw, take_at
+from nodeagent.core.fence import Neighbors, take_at
 from nodeagent.core.gate import Blocked, Gate, WaitUntil, gate
-from nodeagent.core.links import Ambiguous, Home, Selection
-from nodeagent.core.verdicts import Away, Here, Reason, Tenure, Verdict, Wait
+from nodeagent.core.inputs import Common
+from nodeagent.core.links import Ambiguous, Home, Observed, Selection
+from nodeagent.core.verdicts import Away, Here, Judgement, Reason, Tenure, Terms, Wait
 from nodeagent.core.vips import Vip
 from purelb.api.addresses import IPAddress
 from purelb.api.annotations import Slot
@@ -40,34 +40,22 @@ DAD_RETRY: Final = 3.0  # seconds before an IPv6 address that was a duplicate is
 class Context:
     """What is the same for all addresses of one pass.
 
-    `lifetimes` are the user's limits. `present` are the host addresses by link and address,
-    `occupied` the IPv6 addresses that others have put on a link with another prefix length, `own`
-    the addresses by which Kubernetes knows this node. A lifetime must be able to grow by `gain`
-    seconds before it is refreshed.
+    `observed` is the kernel, `entries` what it has of each address in question.
     """
 
     facts: Facts
-    is_configured: bool
-    lifetimes: Lifetimes
-    selection: Selection
+    common: Common
+    observed: Observed
     electorate: Electorate
-    right: Hold | Withdraw
-    neighbors: Neighbors
-    present: Mapping[tuple[int, IPAddress], LinkAddress]
-    occupied: Collection[tuple[int, IPAddress]]
-    own: Collection[IPAddress]
-    gain: int
+    terms: Terms
+    selection: Selection
+    entries: Mapping[IPAddress, Sequence[LinkAddress]]
     now: Instant
     gates: dict[tuple[int, bool], Gate] = field(default_factory=dict)  # those asked for already
 
-    @property
-    def until(self) -> Instant:
-        """When the right to hold ends; in the past without one."""
-        return self.right.until if isinstance(self.right, Hold) else -math.inf
-
     def gate_of(self, home: Home, address: IPAddress) -> Gate:
         """Return the gate of an address, which is mostly that of its link."""
-        if (home.nic.link.index, address) in self.occupied:
+        if self._is_occupied(home, address):
             name = home.nic.link.name
             return Blocked(f"somebody else put {address} on {name}, with another prefix length")
         key = (home.nic.link.index, home.is_steady)
@@ -75,19 +63,27 @@ class Context:
             self.gates[key] = gate(home, self.facts.unrest, self.now)
         return self.gates[key]
 
+    @property
+    def neighbors(self) -> Neighbors:
+        """The nodes behind slots."""
+        live, facts = self.electorate.live, self.facts
+        return Neighbors(live=live, expired=facts.expired, renewed=facts.renewed)
+
     def entry(self, home: Home, address: IPAddress) -> LinkAddress | None:
-        """Return the address as it stands on the link of its home, or None."""
-        return self.present.get((home.nic.link.index, address))
+        """Return the host address as it stands on the link of its home, or None."""
+        for entry in self.entries.get(address, ()):
+            if entry.index == home.nic.link.index and entry.prefix == address.max_prefixlen:
+                return entry
+        return None
 
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict, what to remember, and when time alone may change it (perhaps in the past)."""
-
-    verdict: Verdict
-    tenure: Tenure
-    changes: tuple[Instant, ...] = ()
-    fell_back: bool = False
+    def _is_occupied(self, home: Home, address: IPAddress) -> bool:
+        """Tell whether somebody put an IPv6 address on its link with another prefix length."""
+        return address.version == 6 and any(
+            entry.index == home.nic.link.index
+            and entry.prefix != address.max_prefixlen
+            and not self.observed.is_ours(entry)
+            for entry in self.entries.get(address, ())
+        )
 
 
 def judge(context: Context, vip: Vip) -> Judgement:
@@ -112,26 +108,27 @@ def judge(context: Context, vip: Vip) -> Judgement:
     won = _won(before, slot, context.facts.me, context.now)
     if (wait := _handover(context, vip, won)) is not None:
         return Judgement(wait, won, (wait.at,), winner.fell_back)
-    tenure = _after_dad(won, context.entry(home, vip.address), context.now)
-    here = _here(context, vip, home, tenure)
-    return Judgement(here, tenure, _changes(here, context), winner.fell_back)
+    entry = context.entry(home, vip.address)
+    tenure = _after_dad(won, entry, context.now)
+    here = _here(context, vip, home, tenure, entry)
+    return Judgement(here, tenure, _changes(here, context, entry), winner.fell_back)
 
 
 def _home(context: Context, address: IPAddress) -> Home | Away:
     """Return where the address belongs, or why it cannot be on this node at all."""
-    if not context.is_configured:
+    if not isinstance(context.common.config, NodeConfig):
         return Away(address=address, reason=Reason.NO_CONFIG)
     home = context.selection.home_of(address)
     if not isinstance(home, Home):
         detail = _ambiguity(home, address) if isinstance(home, Ambiguous) else ""
         return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
-    if address in context.own and (name := context.selection.holder_of(address)) is not None:
+    if address in context.common.own and (name := context.selection.holder_of(address)) is not None:
         detail = f"{address} is this node's own address on {name}"
         return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
-    if isinstance(context.right, Withdraw):
+    if context.common.denial:
         leaving = context.facts.lease.state in (LeaseState.DRAINING, LeaseState.RELEASED)
         reason = Reason.WITHDRAW_ALL if leaving else Reason.NO_ELIGIBLE_NODES
-        return Away(address=address, reason=reason, detail=context.right.reason)
+        return Away(address=address, reason=reason, detail=context.common.denial)
     return home
 
 
@@ -183,43 +180,41 @@ def _after_dad(tenure: Tenure, entry: LinkAddress | None, now: Instant) -> Tenur
     return replace(tenure, retry_at=now + DAD_RETRY)
 
 
-def _here(context: Context, vip: Vip, home: Home, tenure: Tenure) -> Here:
-    limits, address = context.lifetimes, vip.address
-    entry = context.entry(home, address)
+def _here(
+    context: Context, vip: Vip, home: Home, tenure: Tenure, entry: LinkAddress | None
+) -> Here:
+    address = vip.address
     retries = context.now < tenure.retry_at
     return Here(
         address=address,
         link=home.nic.link,
         prefix=address.max_prefixlen,
         flags=IFA_F_NOPREFIXROUTE | (IFA_F_NODAD if vip.skips_dad else 0),
-        until=context.until,
-        valid_limit=limits.valid,
         # Deprecated from the start, so that the node never chooses it as a source.
-        preferred_limit=limits.preferred if address.version == 4 else 0,
-        gain=max(1, min(context.gain, limits.valid // 2)),
+        preferred_limit=context.common.lifetimes.preferred if address.version == 4 else 0,
         gate=WaitUntil(tenure.retry_at) if retries else context.gate_of(home, address),
         is_standing=entry is not None and not entry.flags & IFA_F_DADFAILED,
         is_repair=entry is None and address in context.facts.installed,
     )
 
 
-def _changes(here: Here, context: Context) -> tuple[Instant, ...]:
+def _changes(here: Here, context: Context, entry: LinkAddress | None) -> tuple[Instant, ...]:
     """Return when the gate opens, for what is missing or out of order, and when to refresh."""
     opens = (here.gate.at,) if isinstance(here.gate, WaitUntil) else ()
-    refresh = _refresh_at(here, context)
+    refresh = _refresh_at(context, entry)
     return opens if refresh is None else (*opens, refresh)
 
 
-def _refresh_at(here: Here, context: Context) -> Instant | None:
+def _refresh_at(context: Context, entry: LinkAddress | None) -> Instant | None:
     """Return when a lifetime that the user limits has shrunk by the gain, always ahead.
 
     None for one that the right limits: it grows with the next renewal, which wakes by itself.
     """
-    now, entry = context.now, context.present.get((here.link.index, here.address))
-    if here.valid_limit == FOREVER or here.valid_seconds(now) < here.valid_limit:
+    now, terms = context.now, context.terms
+    if terms.valid_limit == FOREVER or terms.is_bounded(now):
         return None
-    if entry is not None and context.facts.observed is not None:
-        at = context.facts.observed.read_at + entry.valid_seconds - here.valid_limit + here.gain
+    if entry is not None:
+        at = context.observed.read_at + entry.valid_seconds - terms.valid_limit + terms.gain
         if at > now:
             return at
-    return now + here.gain  # added or refreshed now
+    return now + terms.gain  # added or refreshed now

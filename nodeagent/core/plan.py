@@ -6,11 +6,13 @@ everything of ours that nobody wants is. Does not: what is desired (`desired`), 
 the next pass plans again.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 from nodeagent.core.gate import Clear, misplaced
-from nodeagent.core.links import Announced, Observed
+from nodeagent.core.links import Observed
+from nodeagent.core.rest import begun, can_announce, is_place
 from nodeagent.core.verdicts import Away, DesiredState, Here, Reason, Wait
 from purelb.api.addresses import Family, IPAddress, IPNetwork, sort_key
 from purelb.api.identifiers import Instant, LinkName
@@ -26,8 +28,6 @@ from purelb.api.links import (
     NewAddress,
     network_of,
 )
-
-MAC_LENGTH = 6  # bytes; links with another kind of address speak neither ARP nor NDP over Ethernet
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +92,14 @@ Op: TypeAlias = AddAddress | RefreshAddress | ReorderAddress | RemoveAddress | A
 def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tuple[Op, ...]:
     """Return what to do, in order; () when the kernel is as desired or something is not known.
 
-    Removals of what must not be here come first, then additions, refreshes, reorderings, removals
-    of old copies, and the announcements of what is in place then.
+    `observed` is what `desired` follows from. Removals of what must not be here come first, then
+    additions, refreshes, reorderings, removals of old copies, and the announcements of what is in
+    place then.
     """
     if not desired.is_whole or observed is None:
         return ()
     draft = _Draft(desired, observed, now)
-    draft.names.update((link.index, link.name) for link in observed.links)
-    draft.secondary.update(_network(e) for e in observed.addresses if e.flags & IFA_F_SECONDARY)
-    for entry in observed.addresses:
-        draft.look_at(entry)
+    draft.look()
     draft.add_missing()
     draft.reorder()
     draft.announce()
@@ -110,19 +108,12 @@ def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tupl
 
 @dataclass(slots=True)
 class _Draft:
-    """A plan in the making.
-
-    `standing` are the entries that are where they should be, `secondary` the networks on links that
-    have secondary addresses.
-    """
+    """A plan in the making; `standing` are the entries that were found where they should be."""
 
     desired: DesiredState
     observed: Observed
     now: Instant
-    names: dict[int, LinkName] = field(default_factory=dict)
-    secondary: set[tuple[int, IPNetwork]] = field(default_factory=set)
     standing: dict[IPAddress, LinkAddress] = field(default_factory=dict)
-    by_link: dict[int, list[LinkAddress]] = field(default_factory=dict)
     removals: list[RemoveAddress] = field(default_factory=list)
     additions: list[AddAddress] = field(default_factory=list)
     refreshes: list[RefreshAddress] = field(default_factory=list)
@@ -146,11 +137,25 @@ class _Draft:
             *sorted(self.announcements, key=lambda op: sort_key(op.address)),
         )
 
+    def look(self) -> None:
+        """Look at every entry of a restless address, and at the lifetimes of all others."""
+        restless = self.desired.restless
+        numbers = {int(address) for address in restless}
+        lifetimes = {entry.valid_seconds for entry in self.observed.addresses}
+        stale = {seconds for seconds in lifetimes if self._is_stale(seconds)}
+        for entry in self.observed.addresses:
+            # Numbers first: addresses are slow to hash.
+            if numbers and int(entry.address) in numbers and entry.address in restless:
+                self.look_at(entry)
+            elif entry.valid_seconds in stale and self.observed.is_ours(entry):
+                verdict = self.desired.verdicts.get(entry.address)
+                if isinstance(verdict, Here) and (new := self._entry(verdict)) is not None:
+                    self.refreshes.append(RefreshAddress(verdict.link.name, new))
+
     def look_at(self, entry: LinkAddress) -> None:
         """Sort one entry of the kernel: where it should be, one too many, or not ours."""
-        self.by_link.setdefault(entry.index, []).append(entry)
         verdict = self.desired.verdicts.get(entry.address)
-        if isinstance(verdict, Here) and _is_place(verdict, entry):
+        if isinstance(verdict, Here) and is_place(verdict, entry):
             if not entry.flags & IFA_F_DADFAILED:
                 self.standing[entry.address] = entry
             elif self.observed.is_ours(entry):
@@ -163,12 +168,13 @@ class _Draft:
 
     def add_missing(self) -> None:
         """Add what is missing where the gate is open, and refresh what could live longer."""
-        for verdict in self.desired.verdicts.values():
-            if not isinstance(verdict, Here) or (new := self._entry(verdict)) is None:
+        for verdict in self._restless():
+            if (new := self._entry(verdict)) is None:
                 continue
             standing = self.standing.get(verdict.address)
             if standing is not None:
-                if self._is_stale(standing, verdict, new):
+                lacks_mark = self.observed.has_marks and standing.mark != OUR_MARK
+                if lacks_mark or self._is_stale(standing.valid_seconds):
                     self.refreshes.append(RefreshAddress(verdict.link.name, new))
             elif isinstance(verdict.gate, Clear):
                 add = AddAddress(verdict.link.name, new, is_repair=verdict.is_repair)
@@ -177,14 +183,22 @@ class _Draft:
     def reorder(self) -> None:
         """Put behind the node's own addresses what the kernel lists before them."""
         for nic in self.desired.selection.nics:
-            entries = self.by_link.get(nic.link.index, [])
-            for address in misplaced(nic, entries, self.standing):
-                verdict = self.desired.verdicts[address]
-                if not (isinstance(verdict, Here) and isinstance(verdict.gate, Clear)):
-                    continue
-                new = self._entry(verdict)
-                if new is not None and self.observed.is_ours(self.standing[address]):
-                    self.reorderings[address] = ReorderAddress(verdict.link.name, new)
+            wrong = misplaced(nic, self._entries_on(nic.link), self.desired.verdicts)
+            for entry in self._entries_on(nic.link) if wrong else ():
+                if entry.address in wrong:
+                    self._put_behind(entry)
+
+    def _put_behind(self, entry: LinkAddress) -> None:
+        verdict = self.desired.verdicts[entry.address]
+        if not isinstance(verdict, Here) or not is_place(verdict, entry):
+            return
+        new = self._entry(verdict)
+        if new is not None and isinstance(verdict.gate, Clear) and self.observed.is_ours(entry):
+            self.standing[entry.address] = entry
+            self.reorderings[entry.address] = ReorderAddress(verdict.link.name, new)
+
+    def _entries_on(self, link: Link) -> Iterator[LinkAddress]:
+        return (entry for entry in self.observed.addresses if entry.index == link.index)
 
     def announce(self) -> None:
         """Begin the burst of everything that answers, or will after this plan, and has had none."""
@@ -192,18 +206,24 @@ class _Draft:
             return
         added = {op.entry.address for op in self.additions}
         sources = {nic.link.index: nic.link_local for nic in self.desired.selection.nics}
-        for verdict in self.desired.verdicts.values():
-            if not isinstance(verdict, Here) or not _can_announce(verdict.link):
+        for verdict in self._restless(self.reorderings):
+            if not can_announce(verdict.link):
                 continue
             address, link = verdict.address, verdict.link
             if not self._will_answer(verdict, is_new=address in added):
                 continue
             is_moved = address in added or address in self.reorderings
-            begun = Announced(link.index, address, link.mac, self.desired.epoch)
-            if begun in self.observed.announced and not is_moved:
+            if begun(verdict, self.desired.epoch) in self.observed.announced and not is_moved:
                 continue
             source = sources.get(link.index) if address.version == 6 else None
             self.announcements.append(Announce(link, address, source, self.desired.epoch))
+
+    def _restless(self, others: Iterable[IPAddress] = ()) -> Iterator[Here]:
+        """Yield the verdicts of the restless addresses, and of others, that belong here."""
+        for address in {*self.desired.restless, *others}:
+            verdict = self.desired.verdicts.get(address)
+            if isinstance(verdict, Here):
+                yield verdict
 
     def _will_answer(self, verdict: Here, *, is_new: bool) -> bool:
         standing = self.standing.get(verdict.address)
@@ -214,7 +234,7 @@ class _Draft:
 
     def _entry(self, verdict: Here) -> NewAddress | None:
         """Return the address as the kernel should have it, or None if nothing may be promised."""
-        valid = verdict.valid_seconds(self.now)
+        valid = self.desired.terms.valid_seconds(self.now)
         if valid < 1:
             return None
         return NewAddress(
@@ -226,19 +246,21 @@ class _Draft:
             preferred_seconds=min(verdict.preferred_limit, valid),
         )
 
-    def _is_stale(self, entry: LinkAddress, verdict: Here, new: NewAddress) -> bool:
-        if self.observed.has_marks and entry.mark != OUR_MARK:
-            return True
-        if FOREVER in (entry.valid_seconds, new.valid_seconds):
-            return entry.valid_seconds != new.valid_seconds
-        left = entry.valid_seconds - (self.now - self.observed.read_at)
+    def _is_stale(self, valid_seconds: int) -> bool:
+        """Tell whether an address of ours that was read with this lifetime needs another one."""
+        terms = self.desired.terms
+        valid = terms.valid_seconds(self.now)
+        if FOREVER in (valid_seconds, valid):
+            return valid_seconds != valid
+        left = valid_seconds - (self.now - self.observed.read_at)
         # Two roundings to whole seconds lie between what was promised and what is read back; more
         # than that is a promise that this node may not keep.
-        return new.valid_seconds - left >= verdict.gain or left > new.valid_seconds + 2
+        return valid - left >= terms.gain or left > valid + 2
 
     def _removal(self, entry: LinkAddress, reason: str, *, is_copy: bool = False) -> RemoveAddress:
+        links = (link.name for link in self.observed.links if link.index == entry.index)
         return RemoveAddress(
-            link=self.names.get(entry.index, LinkName("")),
+            link=next(links, LinkName("")),
             index=entry.index,
             address=entry.address,
             prefix=entry.prefix,
@@ -250,15 +272,14 @@ class _Draft:
     def _needs_promotion(self, entry: LinkAddress) -> bool:
         if entry.family is not Family.IPV4 or entry.prefix == entry.address.max_prefixlen:
             return False
-        return not entry.flags & IFA_F_SECONDARY and _network(entry) in self.secondary
+        return not entry.flags & IFA_F_SECONDARY and any(
+            other.flags & IFA_F_SECONDARY and _network(other) == _network(entry)
+            for other in self.observed.addresses
+        )
 
 
 def _network(entry: LinkAddress) -> tuple[int, IPNetwork]:
     return entry.index, network_of(entry.address, entry.prefix)
-
-
-def _is_place(verdict: Here, entry: LinkAddress) -> bool:
-    return entry.index == verdict.link.index and entry.prefix == verdict.prefix
 
 
 def _why(verdict: Wait | Away | None) -> str:
@@ -271,10 +292,6 @@ def _why(verdict: Wait | Away | None) -> str:
             return Reason.CLUSTER_EVENT
         case _:
             assert_never(verdict)
-
-
-def _can_announce(link: Link) -> bool:
-    return len(link.mac) == MAC_LENGTH and link.is_up and link.has_carrier
 
 
 def _removal_order(op: RemoveAddress) -> tuple[tuple[int, int], int, int]:

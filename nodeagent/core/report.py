@@ -4,28 +4,29 @@ Belongs here: what has changed since it was last told. Does not: the words (`wor
 logging and counters (`nodeagent.shell`). Called by the shell after each pass.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import assert_never
 
 from nodeagent.core import words
-from nodeagent.core.gate import Blocked, WaitUntil
+from nodeagent.core.gate import Blocked
 from nodeagent.core.installed import Outcome
 from nodeagent.core.notices import Level, Line, Notice
 from nodeagent.core.plan import (
     AddAddress,
-    Announce,
     RefreshAddress,
     RemoveAddress,
     ReorderAddress,
 )
+from nodeagent.core.results import Results, is_pending
+from nodeagent.core.reuse import patched
 from nodeagent.core.slots import SlotWrite, write_slots
 from nodeagent.core.verdicts import Away, DesiredState, Here, Reason, Verdict, Wait
 from nodeagent.core.vips import Vip
 from nodeagent.core.words import Count
 from purelb.api import annotations
-from purelb.api.addresses import IPAddress
+from purelb.api.addresses import IPAddress, sort_key
 from purelb.api.identifiers import LinkName, NodeName, ServiceKey
 from purelb.api.views import ServiceView
 
@@ -39,7 +40,8 @@ class Told:
 
     `held` are the addresses in place, with their links; `installed` those that were put in place
     and not withdrawn since, even if they are missing now; `announced` those that have had a burst.
-    The rest is what the last whole pass had.
+    `slots` and `overrides` are outstanding. `touched` are those that the last pass did something
+    about. The rest is what the last whole pass had.
     """
 
     held: Mapping[IPAddress, LinkName] = field(default_factory=dict)
@@ -48,8 +50,9 @@ class Told:
     verdicts: Mapping[IPAddress, Verdict] = field(default_factory=dict)
     services: Mapping[IPAddress, tuple[ServiceKey, ...]] = field(default_factory=dict)
     fallbacks: frozenset[IPAddress] = frozenset()
-    slots: tuple[SlotWrite, ...] = ()
-    overrides: tuple["Override", ...] = ()
+    slots: Mapping[ServiceKey, tuple[SlotWrite, ...]] = field(default_factory=dict)
+    overrides: Mapping[ServiceKey, "Override"] = field(default_factory=dict)
+    touched: frozenset[IPAddress] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ class Override:
 class Report:
     """What to tell after one pass, and what will have been told then.
 
-    `slots` and `overrides` are computed from the Services as they are known, at each pass: what is
+    `slots` and `overrides` are all that is outstanding by the Services as they are known: what is
     under way must not be sent again.
     """
 
@@ -83,98 +86,103 @@ class Report:
 def report(
     me: NodeName, told: Told, desired: DesiredState, outcomes: Sequence[Outcome], members: int
 ) -> Report:
-    """Return what follows from a pass for everybody else; `members` is how many nodes are live."""
+    """Return what follows from a pass for everybody else; `members` is how many nodes are live.
+
+    Only addresses are looked at that may differ from what was told, or that this pass or the last
+    one did something about; for all others what was told still holds.
+    """
     if not desired.is_whole:
         return Report(told=told)
-    if desired.verdicts is told.verdicts and not outcomes:
-        return Report(told=told, slots=told.slots, overrides=told.overrides)
-    result = _Result.of(desired, outcomes)
-    teller = _Teller(me, told, desired, result, members)
+    results = Results.of(outcomes)
+    affected = _affected(told, desired, results)
+    after = _told(me, told, desired, results, affected)
+    teller = _Teller(me, told, desired, results, members)
     for outcome in outcomes:
         teller.tell_outcome(outcome)
-    for address, verdict in desired.verdicts.items():
-        teller.tell_verdict(desired.vips[address], verdict)
-    teller.tell_forgotten()
+    for address in affected:
+        teller.tell_address(address)
     for address in set(desired.fallbacks) - told.fallbacks:
         teller.counts.append(Count(words.AFFINITY_FALLBACKS, (("service", str(address)),)))
-    services = {s.key: s for vip in desired.vips.values() for s in vip.services}
-    writes = (write_slots(s, me, result.held, result.pending) for s in services.values())
-    slots, overrides = tuple(chain(*writes)), tuple(teller.overrides.values())
     return Report(
-        told=replace(_told(told, desired, result), slots=slots, overrides=overrides),
-        slots=slots,
-        overrides=overrides,
+        told=after,
+        slots=tuple(chain(*after.slots.values())),
+        overrides=tuple(after.overrides.values()),
         notices=tuple(teller.notices),
         lines=tuple(teller.lines),
         counts=tuple(teller.counts),
     )
 
 
-def _told(told: Told, desired: DesiredState, result: "_Result") -> Told:
-    carried = {a for a, verdict in desired.verdicts.items() if isinstance(verdict, Here)}
-    installed = (told.installed | result.held.keys()) & carried
-    return Told(
-        held=result.held,
+def _affected(told: Told, desired: DesiredState, results: Results) -> list[IPAddress]:
+    changed: Iterable[IPAddress] = desired.changed
+    if desired.before is not told.verdicts:
+        changed = desired.verdicts.keys() | told.verdicts.keys()
+    return sorted({*changed, *results.touched, *told.touched}, key=sort_key)
+
+
+def _told(
+    me: NodeName, told: Told, desired: DesiredState, results: Results, affected: list[IPAddress]
+) -> Told:
+    here = {a: v for a in affected if isinstance(v := desired.verdicts.get(a), Here)}
+    held = {a: verdict.link.name for a, verdict in here.items() if results.holds(verdict)}
+    installed, announced = told.installed, told.announced
+    given_up = {a for a in affected if a in installed and a not in here}
+    if given_up or not held.keys() <= installed:
+        installed = (installed - given_up) | held.keys()
+    if results.announced or installed is not told.installed:
+        announced = (announced | results.announced) & installed
+    vips = {a: vip for a in affected if (vip := desired.vips.get(a)) is not None}
+    after = Told(
+        held=patched(told.held, held, affected),
         installed=installed,
-        announced=(told.announced | result.announced) & installed,
+        announced=announced,
+        touched=results.touched,
         verdicts=desired.verdicts,
-        services={address: vip.keys for address, vip in desired.vips.items()},
+        services=patched(told.services, {a: vip.keys for a, vip in vips.items()}, affected),
         fallbacks=frozenset(desired.fallbacks),
+    )
+    return _with_writes(me, told, after, vips.values(), affected)
+
+
+def _with_writes(
+    me: NodeName, told: Told, after: Told, vips: Iterable[Vip], affected: list[IPAddress]
+) -> Told:
+    """Add what is outstanding: anew for Services of affected addresses, as before for others."""
+    services = {service.key: service for vip in vips for service in vip.services}
+    keys = services.keys() | {key for a in affected for key in told.services.get(a, ())}
+    addresses = chain(*(service.ingress for service in services.values()))
+    pending = {a for a in addresses if is_pending(after.verdicts.get(a))}
+    slots = {k: tuple(write_slots(s, me, after.held, pending)) for k, s in services.items()}
+    overrides = {k: _override(s, after.held) for k, s in services.items()}
+    return replace(
+        after,
+        slots=patched(told.slots, {k: found for k, found in slots.items() if found}, keys),
+        overrides=patched(
+            told.overrides, {k: found for k, found in overrides.items() if found}, keys
+        ),
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Result:
-    """What is true after a pass.
-
-    `held` are the addresses in place, `pending` those that drifted away and wait for the gate,
-    the others what was done.
-    """
-
-    held: Mapping[IPAddress, LinkName]
-    pending: frozenset[IPAddress]
-    added: frozenset[IPAddress]
-    removed: frozenset[IPAddress]
-    announced: frozenset[IPAddress]
-
-    @classmethod
-    def of(cls, desired: DesiredState, outcomes: Sequence[Outcome]) -> "_Result":
-        done = [outcome.op for outcome in outcomes if not outcome.error]
-        failed = [outcome.op for outcome in outcomes if outcome.error]
-        added = frozenset(op.entry.address for op in done if isinstance(op, AddAddress))
-        lost = {op.entry.address for op in failed if isinstance(op, ReorderAddress)}
-        carried = [v for v in desired.verdicts.values() if isinstance(v, Here)]
-        held = {
-            v.address: v.link.name
-            for v in carried
-            if (v.is_standing or v.address in added) and v.address not in lost
-        }
-        removed = frozenset(
-            op.address for op in done if isinstance(op, RemoveAddress) and not op.is_copy
-        )
-        return cls(
-            held=held,
-            pending=frozenset(
-                v.address
-                for v in carried
-                if v.is_repair and isinstance(v.gate, WaitUntil | Blocked)
-            ),
-            added=added,
-            removed=removed,
-            announced=frozenset(op.address for op in done if isinstance(op, Announce)),
-        )
+def _override(service: ServiceView, held: Container[IPAddress]) -> Override | None:
+    """Return the override of a Service's policy; local pools are the allocator's."""
+    keys = service.annotations
+    if service.external_policy != LOCAL or keys.get(annotations.POOL_TYPE) != POOL_REMOTE:
+        return None
+    address = next((address for address in service.ingress if address in held), None)
+    if address is None or annotations.ALLOW_LOCAL in keys:
+        return None
+    notice = words.policy_overridden(service.key, address)
+    return Override(service=service.key, version=service.version, notice=notice)
 
 
 class _Teller:
     """Collects what one pass has to tell."""
 
     def __init__(
-        self, me: NodeName, told: Told, desired: DesiredState, result: _Result, members: int
+        self, me: NodeName, told: Told, desired: DesiredState, results: Results, members: int
     ) -> None:
         self._me, self._told, self._desired = me, told, desired
-        self._result, self._members = result, members
-        self._touched = result.added | result.removed | result.announced
-        self.overrides: dict[ServiceKey, Override] = {}
+        self._results, self._members = results, members
         self.notices: list[Notice] = []
         self.lines: list[Line] = []
         self.counts: list[Count] = []
@@ -202,11 +210,13 @@ class _Teller:
             case _:
                 pass
 
-    def tell_verdict(self, vip: Vip, verdict: Verdict) -> None:
+    def tell_address(self, address: IPAddress) -> None:
         """Tell what has changed about one address."""
-        before = self._told.verdicts.get(vip.address)
-        if before is verdict and vip.address not in self._touched:
+        vip = self._desired.vips.get(address)
+        if vip is None:
+            self._tell_forgotten(address)
             return
+        before, verdict = self._told.verdicts.get(address), self._desired.verdicts[address]
         was, winner = words.winner_of(before, self._me), words.winner_of(verdict, self._me)
         if was is not None and winner is not None and was != winner:
             labels = ((("service", key),) for key in vip.keys)
@@ -221,25 +231,21 @@ class _Teller:
             case _:
                 assert_never(verdict)
 
-    def tell_forgotten(self) -> None:
-        """Tell of addresses that no Service of ours has any more."""
-        gone = self._told.held.keys() - self._desired.verdicts.keys()
-        for address in sorted((*gone, *self._orphans(gone)), key=str):
+    def _tell_forgotten(self, address: IPAddress) -> None:
+        """Tell of an address that no Service of ours has any more."""
+        if address in self._told.held or address in self._results.removed:
             for service in self._told.services.get(address, (ServiceKey(""),)):
                 self._withdrawn(address, service, Reason.CLUSTER_EVENT)
 
-    def _orphans(self, gone: set[IPAddress]) -> set[IPAddress]:
-        return set(self._result.removed - self._desired.verdicts.keys() - gone)
-
     def _tell_here(self, vip: Vip, verdict: Here, before: Verdict | None) -> None:
         address = vip.address
-        if address not in self._result.held:
+        if not self._results.holds(verdict):
             was_blocked = isinstance(before, Here) and isinstance(before.gate, Blocked)
             if isinstance(verdict.gate, Blocked) and not was_blocked:
                 self.lines.append(words.blocked(address, verdict.link.name, verdict.gate.reason))
             return
-        again = address in self._result.announced and address in self._told.announced
-        is_news = address in self._result.added or address not in self._told.held or again
+        again = address in self._results.announced and address in self._told.announced
+        is_news = address in self._results.added or address not in self._told.held or again
         known = () if is_news else self._told.services.get(address, ())
         if is_news:
             self.counts += [Count(words.WINS), Count(words.ADDITIONS)]
@@ -249,20 +255,12 @@ class _Teller:
                 self.lines.append(
                     words.election_won(service.key, self._me, address, verdict.link, self._members)
                 )
-            self._tell_policy(service, address, is_news=service.key not in known)
+                self._tell_policy(service, address)
 
-    def _tell_policy(self, service: ServiceView, address: IPAddress, *, is_news: bool) -> None:
-        if service.external_policy != LOCAL:
-            return
-        if annotations.ALLOW_LOCAL in service.annotations:
-            if is_news:
-                self.notices.append(words.policy_kept(service.key, address))
-        elif service.annotations.get(annotations.POOL_TYPE) == POOL_REMOTE:
-            # For pools of type local the allocator does it, before the address is visible.
-            notice = words.policy_overridden(service.key, address)
-            self.overrides[service.key] = Override(
-                service=service.key, version=service.version, notice=notice
-            )
+    def _tell_policy(self, service: ServiceView, address: IPAddress) -> None:
+        is_local = service.external_policy == LOCAL
+        if is_local and annotations.ALLOW_LOCAL in service.annotations:
+            self.notices.append(words.policy_kept(service.key, address))
 
     def _tell_wait(self, vip: Vip, verdict: Wait, before: Verdict | None) -> None:
         if isinstance(before, Wait):
@@ -293,6 +291,6 @@ class _Teller:
         self.lines.append(Line(op="announcementFailed", level=Level.ERROR, fields=fields))
 
     def _withdrawn(self, address: IPAddress, service: ServiceKey, reason: Reason) -> None:
-        removed = address in self._result.removed
+        removed = address in self._results.removed
         self.lines.append(words.withdrawn(address, service, reason, removed=removed))
         self.counts.append(Count(words.WITHDRAWALS))

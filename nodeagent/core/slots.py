@@ -51,15 +51,17 @@ def write_slots(
 ) -> Iterator[SlotWrite]:
     """Yield the writes that make a Service's slots say what this node holds; none when they do.
 
-    `held` are the addresses in place, with their links. Slots of `pending` addresses stay as they
-    are: those are about to come back.
+    `held` are the addresses in place, with their links. Slots of `pending` addresses that the
+    Service still has stay as they are: those are about to come back.
     """
     for family in FAMILIES:
         text = service.annotations.get(annotations.ANNOUNCING[family])
         current = slots_in(text) if text is not None else ()
         stated = {slot.address: slot.link for slot in current if slot.node == me}
-        mine = {a: link for a, link in stated.items() if a in pending}
-        mine |= {a: held[a] for a in service.ingress if a in held and family_of(a) is family}
+        mine = {a: link for a, link in stated.items() if a in pending and a in service.ingress}
+        for address in service.ingress:
+            if family_of(address) is family and (link := held.get(address)) is not None:
+                mine[address] = link
         if stated != mine:
             others = [slot for slot in current if slot.node != me]
             yield _write(service, family, others, [Slot(me, link, a) for a, link in mine.items()])

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from nodeagent.core.config import Garp, NodeConfig, Unconfigured
 from nodeagent.core.gate import CLEAR, Gate
+from nodeagent.core.inputs import Inputs
 from nodeagent.core.links import Presence, Selection
 from nodeagent.core.vips import Vip
 from purelb.api.addresses import IPAddress
@@ -33,26 +34,21 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Here:
-    """This node carries the address on `link`.
+class Terms:
+    """For how long addresses may be promised to the kernel, the same for all that are here.
 
-    `until` is when its right ends, None if it has no end; `valid_limit` and `preferred_limit` are
-    the user's upper limits in seconds. An address in place whose lifetime could grow by `gain`
-    seconds is refreshed. `gate` says when a missing one may be added. `is_standing`: it is in
-    place; `is_repair`: it was, and somebody removed it.
+    `until` is when the right to hold ends, `valid_limit` the user's upper limit in seconds. An
+    address in place whose lifetime could grow by `gain` seconds is refreshed. Every renewal brings
+    new terms and leaves the verdicts alone.
     """
 
-    address: IPAddress
-    link: Link
-    prefix: int
-    flags: int
-    until: Instant | None
+    until: Instant = -math.inf
     valid_limit: int = FOREVER
-    preferred_limit: int = FOREVER
     gain: int = 1
-    gate: Gate = CLEAR
-    is_standing: bool = False
-    is_repair: bool = False
+
+    def is_bounded(self, now: Instant) -> bool:
+        """Tell whether the right ends before the lifetime that the user allows."""
+        return self.valid_seconds(now) < self.valid_limit
 
     def valid_seconds(self, now: Instant) -> int:
         """Return the `valid_lft` that may be promised now; 0 means that nothing may.
@@ -60,9 +56,28 @@ class Here:
         Whole seconds, rounded down, because the kernel takes no others. The margin for its late
         removal is already in `until`.
         """
-        if self.until is None or self.valid_limit == FOREVER:
+        if self.valid_limit == FOREVER:
             return self.valid_limit
-        return max(0, min(self.valid_limit, math.floor(self.until - now)))
+        return math.floor(max(0.0, min(self.valid_limit, self.until - now)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """This node carries the address on `link`.
+
+    `preferred_limit` is the user's upper limit in seconds; the `Terms` of the state say the rest.
+    `gate` says when a missing one may be added. `is_standing`: it is in place; `is_repair`: it was,
+    and somebody removed it.
+    """
+
+    address: IPAddress
+    link: Link
+    prefix: int
+    flags: int
+    preferred_limit: int = FOREVER
+    gate: Gate = CLEAR
+    is_standing: bool = False
+    is_repair: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +120,29 @@ class Tenure:
     retry_at: Instant = -math.inf
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, what to remember, and when time alone may change it (perhaps in the past)."""
+
+    verdict: Verdict
+    tenure: Tenure
+    changes: tuple[Instant, ...] = ()
+    fell_back: bool = False
+
+    def is_due(self, now: Instant) -> bool:
+        """Tell whether it must be judged anew although nothing has changed but the time.
+
+        A wait may end by signs that nobody keeps track of.
+        """
+        return isinstance(self.verdict, Wait) or any(at <= now for at in self.changes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What one pass hands to the next. The first pass gets an empty one.
 
-    `epoch` counts the configurations: each announces everything anew. `past` is the last state and
-    what it followed from, as far as that is not lifetimes and time: most passes find it again.
+    `epoch` counts the configurations: each announces everything anew. `past` is what the next pass
+    may use again (`reuse`); nothing is decided by it.
     """
 
     tenures: Mapping[IPAddress, Tenure] = field(default_factory=dict)
@@ -120,12 +152,17 @@ class Memory:
     past: "Past | None" = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Past:
-    """A state and the inputs it follows from; the state's own memory is empty."""
+    """The last whole state and what it followed from.
 
-    inputs: object
+    `timed` are the judgements behind it that time alone may change. The state's own memory is
+    empty.
+    """
+
+    inputs: Inputs
     state: "DesiredState"
+    timed: Mapping[IPAddress, Judgement]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,14 +172,21 @@ class DesiredState:
     `is_whole` False: something is not known yet, so nothing is added, withdrawn or swept. There is
     one entry in `verdicts` for each of `vips`. `next_change` is when time alone may change anything
     of this, None if never. `fallbacks` are addresses none of whose preferred nodes is a candidate.
+    `restless` are the addresses that may need more than refreshing (`rest`), all others are as they
+    should be. `changed` are those that may differ from the state whose verdicts are `before`; None:
+    it differs from every other.
     """
 
     is_whole: bool
     verdicts: Mapping[IPAddress, Verdict] = field(default_factory=dict)
     vips: Mapping[IPAddress, Vip] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
+    terms: Terms = Terms()
     garp: Garp | None = None
     epoch: int = 0
     fallbacks: tuple[IPAddress, ...] = ()
     next_change: Instant | None = None
+    restless: frozenset[IPAddress] = frozenset()
+    changed: frozenset[IPAddress] = frozenset()
+    before: Mapping[IPAddress, Verdict] | None = None
     memory: Memory = field(default_factory=Memory)

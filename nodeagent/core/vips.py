@@ -4,15 +4,18 @@ There is one decision per address, never one per Service: Services may share one
 reading of Services. Does not: where an address goes (`desired`), what is written (`report`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from purelb.api import annotations
 from purelb.api.addresses import IPAddress, family_of
 from purelb.api.annotations import Slot, parse_slots
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.views import ServiceView
+
+Change: TypeAlias = tuple[ServiceView | None, ServiceView | None]  # before and after, None: absent
 
 WITH_ENDPOINTS = "service-endpoints"  # value of the node-affinity annotation
 
@@ -60,12 +63,36 @@ def gather(services: Mapping[ServiceKey, ServiceView]) -> dict[IPAddress, Vip]:
     """Return every address of a branded Service of type LoadBalancer. The brand alone decides."""
     found: dict[IPAddress, list[ServiceView]] = {}
     for service in services.values():
-        if service.ingress and service.is_load_balancer and service.is_branded:
-            for address in dict.fromkeys(service.ingress):
-                found.setdefault(address, []).append(service)
+        for address in dict.fromkeys(_wanted(service)):
+            found.setdefault(address, []).append(service)
     return {
         address: Vip(address, tuple(sorted(users, key=lambda service: service.key)))
         for address, users in found.items()
+    }
+
+
+def regather(
+    vips: Mapping[IPAddress, Vip], changes: Iterable[Change]
+) -> dict[IPAddress, Vip | None]:
+    """Return the addresses that changes of Services concern, as `gather` would; None: gone."""
+    found: dict[IPAddress, dict[ServiceKey, ServiceView]] = {}
+
+    def users(address: IPAddress) -> dict[ServiceKey, ServiceView]:
+        if address not in found:
+            vip = vips.get(address)
+            found[address] = {s.key: s for s in vip.services} if vip is not None else {}
+        return found[address]
+
+    for old, new in changes:
+        if old is not None:
+            for address in _wanted(old):
+                users(address).pop(old.key, None)
+        if new is not None:
+            for address in _wanted(new):
+                users(address)[new.key] = new
+    return {
+        address: Vip(address, tuple(known[key] for key in sorted(known))) if known else None
+        for address, known in found.items()
     }
 
 
@@ -84,3 +111,8 @@ def slot_of(service: ServiceView, address: IPAddress) -> Slot | None:
 def slots_in(text: str) -> tuple[Slot, ...]:
     """Parse an announcing annotation once: every pass reads all of them."""
     return parse_slots(text)
+
+
+def _wanted(service: ServiceView) -> tuple[IPAddress, ...]:
+    is_ours = service.is_load_balancer and service.is_branded
+    return service.ingress if service.ingress and is_ours else ()

@@ -4,6 +4,7 @@ Belongs here: names and texts. Does not: when they are used (`report`).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from nodeagent.core.notices import Kind, Level, Line, Notice, Severity
@@ -62,7 +63,7 @@ def election_won(
         fields={
             "node": me,
             "service": service,
-            "ip": str(address),
+            "ip": _text(address),
             "interface": link.name,
             "memberCount": members,
         },
@@ -73,31 +74,31 @@ def withdrawn(address: IPAddress, service: ServiceKey, reason: Reason, *, remove
     """The address is not, or no longer, on this node."""
     return Line(
         op="withdrawAddress",
-        fields={"ip": str(address), "service": service, "reason": reason, "removed": removed},
+        fields={"ip": _text(address), "service": service, "reason": reason, "removed": removed},
     )
 
 
 def not_winner(address: IPAddress, winner: NodeName | None) -> Line:
     """Another node has been elected."""
-    fields = {"ip": str(address), "winner": winner or ""}
+    fields = {"ip": _text(address), "winner": winner or ""}
     return Line(op="notWinner", level=Level.DEBUG, fields=fields)
 
 
 def blocked(address: IPAddress, link: LinkName, reason: str) -> Line:
     """The address is missing and cannot be added."""
-    fields = {"ip": str(address), "interface": link, "reason": reason}
+    fields = {"ip": _text(address), "interface": link, "reason": reason}
     return Line(op="gateBlocked", level=Level.WARNING, fields=fields)
 
 
 def misconfigured(address: IPAddress, service: ServiceKey, detail: str) -> Line:
     """The address cannot be on this node until somebody changes something."""
-    fields = {"ip": str(address), "service": service, "error": detail}
+    fields = {"ip": _text(address), "service": service, "error": detail}
     return Line(op="announcementFailed", level=Level.ERROR, fields=fields)
 
 
 def announcing(service: ServiceKey, me: NodeName, address: IPAddress, link: Link) -> Notice:
     """The address is in place on a local link."""
-    text = f"node {me} announces {address} on interface {link.name}"
+    text = f"node {me} announces {_text(address)} on interface {link.name}"
     return _notice(service, "AnnouncingLocal", text)
 
 
@@ -133,6 +134,12 @@ def stolen(write: SlotWrite, me: NodeName) -> tuple[tuple[Notice, Count], ...]:
         )
         for steal in write.steals
     )
+
+
+@lru_cache(maxsize=1024)
+def _text(address: IPAddress) -> str:
+    """Format an address once: it costs more than the line it stands in, and several name it."""
+    return str(address)
 
 
 def _notice(

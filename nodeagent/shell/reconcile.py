@@ -88,7 +88,7 @@ class Loop:
         verdict = self.desired.verdicts.get(address)
         if not isinstance(verdict, Here) or address not in self.told.held:
             return False
-        return verdict.until is None or self._clock.now() < verdict.until
+        return self._clock.now() < self.desired.terms.until
 
     async def wait_pass(self) -> None:
         """Wait for the end of a pass that begins from now on."""

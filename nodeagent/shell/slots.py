@@ -72,11 +72,13 @@ class SlotWriter:
             try:
                 await self._kube.patch(path, body)
             except ForbiddenError:
-                logger.info("patch is not allowed, replacing whole objects from now on")
-                self._may_patch = False
+                logger.info(
+                    "patch is not allowed, replacing the whole object", extra={"path": path}
+                )
             else:
                 return
         await replace_object(self._kube, path, body)
+        self._may_patch = False  # not before: a webhook's refusal is a 403 as well
 
 
 def _body(writes: Iterable[Write]) -> dict[str, Any]:

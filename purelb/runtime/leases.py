@@ -53,8 +53,8 @@ class LeaseStore:
         except ForbiddenError:
             if not self._may_patch:
                 raise
-            self._may_patch = False
             await self._replace(body)
+            self._may_patch = False  # not before: a webhook's refusal is a 403 as well
 
     async def release(self, instance: str) -> None:
         """Delete the Lease unless another instance has taken it over meanwhile."""

@@ -48,11 +48,13 @@ def verdict(one: Agent, address: IPAddress = VIP) -> Verdict:
 
 def test_a_new_address_is_taken_at_once_by_the_only_node() -> None:
     """As a host address without prefix route, for no longer than the Lease protects it."""
-    found = verdict(agent())
+    one = agent()
+    found = verdict(one)
     assert isinstance(found, Here)
+    terms = one.desired.terms
     assert (found.link.name, found.prefix, found.flags) == ("eth0", 32, IFA_F_NOPREFIXROUTE)
-    assert (found.until, found.gate, found.is_standing) == (NOW + 8.5, CLEAR, False)
-    assert [found.valid_seconds(now) for now in (NOW, NOW + 0.6, NOW + 8.0, NOW + 99)] == [
+    assert (terms.until, found.gate, found.is_standing) == (NOW + 8.5, CLEAR, False)
+    assert [terms.valid_seconds(now) for now in (NOW, NOW + 0.6, NOW + 8.0, NOW + 99)] == [
         8,
         7,
         0,
@@ -75,9 +77,10 @@ def test_a_users_lifetimes_are_upper_limits() -> None:
     """Without end, the kernel's own switch is off; the right to hold still ends."""
     permanent = Lifetimes(valid=FOREVER, preferred=FOREVER, has_prefix_route=False)
     known = replace(facts(), config=NodeConfig(source="ns/x", local=permanent))
-    found = verdict(agent(known))
-    assert isinstance(found, Here)
-    assert (found.valid_seconds(NOW), found.until) == (FOREVER, NOW + 8.5)
+    one = agent(known)
+    assert isinstance(verdict(one), Here)
+    terms = one.desired.terms
+    assert (terms.valid_seconds(NOW), terms.until) == (FOREVER, NOW + 8.5)
     late = agent(known, kernel())
     late.kernel.advance(NOW + 8.5)
     assert verdict(late) == Away(

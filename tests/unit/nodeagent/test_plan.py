@@ -161,6 +161,16 @@ def test_nothing_is_added_or_refreshed_in_the_last_second_of_the_right() -> None
     assert one.decide() == ()
 
 
+def test_a_lifetime_that_somebody_made_longer_is_cut_while_that_can_be_said() -> None:
+    """In the last second of the right nothing shorter can be promised."""
+    one = placed_agent()
+    one.run()
+    one.kernel.entries[1] = replace(one.kernel.entries[1], ends_at=NOW + 60)
+    assert words(one.decide()) == [f"refresh {HOST}"]
+    one.kernel.advance(NOW + 8.0)
+    assert one.decide() == ()
+
+
 def test_an_address_without_our_mark_gets_it() -> None:
     """If the kernel can keep it."""
     host = kernel(OWN)

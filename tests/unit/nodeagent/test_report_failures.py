@@ -108,6 +108,19 @@ def test_a_failed_reordering_has_lost_the_address() -> None:
     assert reasons(found) == ["AnnouncementFailed"]
 
 
+def test_an_address_thought_lost_that_is_there_after_all_is_told_in_the_next_pass() -> None:
+    """The error was about the deletion, so the kernel shows the same as before."""
+    one = placed_agent()
+    one.run()
+    (add, _) = agent(host=kernel(OWN)).decide()
+    assert isinstance(add, AddAddress)
+    op = ReorderAddress(add.link, add.entry)
+    one.told = report(A, one.told, one.desired, [Outcome(op, "busy")], 1).told
+    found = one.run()
+    assert (one.desired.changed, found.told.held) == (frozenset(), {VIP: "eth0"})
+    assert reasons(found) == ["AnnouncingLocal"]
+
+
 def test_a_failed_removal_is_a_warning() -> None:
     """The next pass tries again."""
     op = RemoveAddress(link().name, ETH0, VIP, 32, "cluster event")

@@ -66,6 +66,11 @@ def test_the_slot_of_an_address_that_is_about_to_come_back_stays() -> None:
     assert writes(service(), {}, VIP) == []
 
 
+def test_the_slot_of_an_address_that_comes_back_to_another_service_goes() -> None:
+    """This one has it no more."""
+    assert writes(service(WEB, str(SECOND), announcing_IPv4=MINE), {}, VIP) == [write(None)]
+
+
 def test_each_family_has_its_own_annotation() -> None:
     """Both are written at once."""
     one = service(WEB, str(VIP), str(VIP6))
