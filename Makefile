@@ -8,10 +8,11 @@ SOURCES := allocator nodeagent purelb playground benchmarks tests
 BENCH ?= all
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup lock demo up down fmt lint types imports check unit test bench clean
+.PHONY: help setup lock demo up down fmt lint types imports check unit test bench
+.PHONY: control-plane e2e clean
 
 help: ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make the virtual environment in .venv
 $(STAMP): requirements/dev.txt pyproject.toml tools/needs.sh
@@ -54,10 +55,16 @@ unit: $(STAMP) ## Pure tests with branch coverage of the cores
 	@$(PYTEST) tests/unit tests/properties --cov --cov-report=term --cov-fail-under=95
 
 test: check unit ## Everything that must hold, cheap gates first
-	@$(PYTEST) tests --ignore=tests/unit --ignore=tests/properties
+	@$(PYTEST) tests --ignore=tests/unit --ignore=tests/properties --ignore=tests/e2e
 
 bench: $(STAMP) ## Measure (one: make bench BENCH=create); writes benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+control-plane: $(STAMP) ## Find or build a real Kubernetes control plane (minutes, once)
+	@$(BIN)/python -m playground.controlplane build
+
+e2e: control-plane ## Test end to end on the real control plane
+	@PURELB_E2E=1 $(PYTEST) tests/e2e
 
 clean: ## Remove what the targets made
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,14 +9,14 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from playground.cluster import Cluster
 from playground.instance import Instance, PlaygroundError, find, instances, launch
+from playground.planes import add_options, chosen
 from playground.preflight import use_system_programs
-from playground.state import INSIDE, Paths
 from playground.topology import topology
 
 DEFAULT_NAME = "playground"
@@ -29,7 +29,9 @@ def up(arguments: argparse.Namespace) -> int:
     if arguments.keep_logs is not None and not arguments.foreground:
         raise PlaygroundError("--keep-logs is for `up --foreground` and for `down`")
     if not arguments.foreground:
-        instance, _ = asyncio.run(launch(arguments.name, arguments.nodes, until_eof=False))
+        choice = chosen(arguments)
+        start = launch(arguments.name, arguments.nodes, choice=choice, until_eof=False)
+        instance, _ = asyncio.run(start)
         print(_greeting(instance, arguments.nodes))
         return 0
     with contextlib.suppress(KeyboardInterrupt):
@@ -41,8 +43,13 @@ async def _stay(arguments: argparse.Namespace) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    options = {"nodes": arguments.nodes, "name": arguments.name}
-    async with Cluster(**options, keep_logs=arguments.keep_logs) as cluster:
+    async with Cluster(
+        nodes=arguments.nodes,
+        name=arguments.name,
+        control_plane=arguments.control_plane,
+        node_grace_seconds=arguments.node_grace,
+        keep_logs=arguments.keep_logs,
+    ) as cluster:
         print(_greeting(cluster.instance, arguments.nodes), flush=True)
         print("Ctrl-C ends it.", flush=True)
         await ended.wait()
@@ -81,17 +88,13 @@ def shell(arguments: argparse.Namespace) -> NoReturn:
     """Become a shell on a machine."""
     program = os.environ.get("SHELL", "/bin/sh")
     command = arguments.command or [program]
-    _become(find(arguments.name), arguments.node, command, {})
+    _become(find(arguments.name), arguments.node, command)
 
 
 def kubectl(arguments: argparse.Namespace) -> NoReturn:
     """Become kubectl on the control machine."""
     instance = find(arguments.name)
-    config = instance.paths.write_kubeconfig("kubectl", topology(1).api_url)
-    # Its cache would otherwise be written to the home directory, which is not the playground's.
-    cache = Paths(INSIDE).folder / "kubectl"
-    environment = {"KUBECONFIG": str(config), "KUBECACHEDIR": str(cache)}
-    _become(instance, "control", ["kubectl", *arguments.command], environment)
+    _become(instance, "control", instance.kubectl(arguments.command))
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -102,11 +105,9 @@ def demo(arguments: argparse.Namespace) -> int:
     return 0 if asyncio.run(run(arguments.nodes)) else 1
 
 
-def _become(
-    instance: Instance, machine: str, command: Sequence[str], environment: Mapping[str, str]
-) -> NoReturn:
+def _become(instance: Instance, machine: str, command: Sequence[str]) -> NoReturn:
     argv = instance.enter(machine, command)
-    os.execvpe(argv[0], argv, os.environ | dict(environment))
+    os.execvp(argv[0], argv)
 
 
 def _greeting(instance: Instance, nodes: int) -> str:
@@ -134,7 +135,7 @@ def parser() -> argparse.ArgumentParser:
 
     start = command("up", up)
     start.add_argument("--nodes", type=int, default=3)
-    start.add_argument("--control-plane", choices=["embedded"], default="embedded")
+    add_options(start)
     start.add_argument("--foreground", action="store_true", help="stay until Ctrl-C")
     end = command("down", down)
     for sub in (start, end):

@@ -29,12 +29,22 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "Secret": ("/api/v1", "secrets"),
     "Service": ("/api/v1", "services"),
     "Event": ("/api/v1", "events"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
+    "DaemonSet": ("/apis/apps/v1", "daemonsets"),
+    "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles"),
+    "ClusterRoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings"),
+    "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
     "EndpointSlice": ("/apis/discovery.k8s.io/v1", "endpointslices"),
     "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "ServiceGroup": ("/apis/purelb.io/v2", "servicegroups"),
     "LBNodeAgent": ("/apis/purelb.io/v2", "lbnodeagents"),
 }
-CLUSTER_SCOPED = frozenset({"Namespace", "Node"})
+CLUSTER_SCOPED = frozenset(
+    {"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+)
 
 
 class ApiError(Exception):
@@ -103,6 +113,10 @@ class Api:
     async def create(self, body: Mapping[str, Any]) -> Object:
         """Create an object."""
         return await self._request("POST", path_of_object(body, is_new=True), body)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Object:
+        """Send to a path that makes something of it, such as an object's `token` or `eviction`."""
+        return await self._request("POST", path, body)
 
     async def replace(self, body: Mapping[str, Any], subresource: str = "") -> Object:
         """Replace an object, or one of its subresources such as "status"."""

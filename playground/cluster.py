@@ -5,6 +5,7 @@
         await cluster.start_daemons()
         reply = await cluster.fetch("http://192.0.2.200/")
 
+With `control_plane="real"` its API is Kubernetes' own, with controllers, a scheduler, kube-proxies.
 The world starts with the block and ends with it, also if this process is killed.
 """
 
@@ -25,6 +26,7 @@ from playground import daemons, http
 from playground.api import Api
 from playground.http import Reply
 from playground.instance import Instance, launch, python_path
+from playground.planes import NODE_GRACE_SECONDS, Choice, Kind
 from playground.processes import ProcessSpec, ProcessStatus
 from playground.relay import Target
 from playground.state import Paths
@@ -40,9 +42,17 @@ class Cluster:
     """One playground, started by this object and ended with it."""
 
     def __init__(
-        self, *, nodes: int = 3, name: str | None = None, keep_logs: Path | None = None
+        self,
+        *,
+        nodes: int = 3,
+        name: str | None = None,
+        control_plane: str = Kind.EMBEDDED,
+        node_grace_seconds: float = NODE_GRACE_SECONDS,
+        keep_logs: Path | None = None,
     ) -> None:
         self.topology: Topology = topology(nodes)
+        self._choice = Choice(kind=Kind(control_plane), node_grace_seconds=node_grace_seconds)
+        self._plane = self._choice.plane(self.topology)
         self.name = name or f"cluster-{secrets.token_hex(4)}"
         self._keep_logs = keep_logs
         self._world: tuple[Instance, asyncio.subprocess.Process, Api] | None = None
@@ -50,7 +60,7 @@ class Cluster:
     async def __aenter__(self) -> Self:
         """Start the world; returns when its API serves and its Nodes are there."""
         count = len(self.topology.nodes)
-        instance, process = await launch(self.name, count, until_eof=True)
+        instance, process = await launch(self.name, count, choice=self._choice, until_eof=True)
         api = Api(instance.paths.api)
         await api.__aenter__()
         self._world = instance, process, api
@@ -86,7 +96,7 @@ class Cluster:
     @property
     def api_url(self) -> str:
         """The API server as it is reached inside."""
-        return self.topology.api_url
+        return self._plane.url
 
     @property
     def paths(self) -> Paths:
@@ -100,7 +110,16 @@ class Cluster:
 
     def kubeconfig(self, client: str) -> Path:
         """Write the kubeconfig of a client of the API; returns its path inside."""
-        return self.paths.write_kubeconfig(client, self.api_url)
+        return self._plane.kubeconfig(self.paths, client)
+
+    async def kubectl(
+        self, *arguments: str, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl on the control machine as an administrator and return what it said.
+
+        Raises CalledProcessError if it fails, unless `check` is off.
+        """
+        return await self.run("control", *self.instance.kubectl(arguments), check=check)
 
     async def start(self, spec: ProcessSpec) -> ProcessStatus:
         """Start a process in its machine."""
@@ -235,10 +254,13 @@ class Cluster:
 
     async def start_workload(self, *, pods_per_node: int = 1, grace_seconds: float = 1.0) -> None:
         """Start what a cluster has beside PureLB: echo pods, their EndpointSlices, the proxies."""
-        for spec in daemons.workload(
-            self.topology, self.kubeconfig, pods_per_node=pods_per_node, grace_seconds=grace_seconds
-        ):
+        workload = self._plane.workload(
+            self.kubeconfig, pods_per_node=pods_per_node, grace_seconds=grace_seconds
+        )
+        for spec in workload.processes:
             await self.start(spec)
+        for body in workload.objects:
+            await self.api.apply(body)
 
     async def start_daemons(self, *, lease_seconds: float = 10.0) -> None:
         """Start the allocator and every node's agent."""

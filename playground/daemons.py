@@ -1,7 +1,7 @@
 """The processes of a cluster as the images and manifests start them: pure lists of command lines.
 
-Belongs here: which program runs on which machine with which environment. The embedded API server
-is the supervisor's.
+Belongs here: which program runs on which machine with which environment. The API server and what
+serves it are the control plane's.
 """
 
 import sys
@@ -59,7 +59,16 @@ def workload(
 
     A pod that does not answer for `grace_seconds` is not ready.
     """
-    echoes = tuple(
+    return (
+        *echoes(topology, pods_per_node),
+        endpoints(topology, kubeconfig, pods_per_node=pods_per_node, grace_seconds=grace_seconds),
+        *proxies(topology, kubeconfig),
+    )
+
+
+def echoes(topology: Topology, pods_per_node: int) -> tuple[ProcessSpec, ...]:
+    """Return the echo pods."""
+    return tuple(
         _python(
             pod.name,
             pod.node,
@@ -69,7 +78,13 @@ def workload(
         )
         for pod in pods(topology, pods_per_node)
     )
-    endpoints = _python(
+
+
+def endpoints(
+    topology: Topology, kubeconfig: Kubeconfig, *, pods_per_node: int, grace_seconds: float
+) -> ProcessSpec:
+    """Return what probes the echo pods and writes them and their EndpointSlices."""
+    return _python(
         "endpoints",
         "control",
         "playground.endpoints",
@@ -77,7 +92,11 @@ def workload(
         *("--grace", str(grace_seconds)),
         environment=_common(kubeconfig, "endpoints"),
     )
-    proxies = tuple(
+
+
+def proxies(topology: Topology, kubeconfig: Kubeconfig) -> tuple[ProcessSpec, ...]:
+    """Return every node's service proxy."""
+    return tuple(
         _python(
             f"serviceproxy-{machine.name}",
             machine.name,
@@ -87,7 +106,6 @@ def workload(
         )
         for machine in topology.nodes
     )
-    return (*echoes, endpoints, *proxies)
 
 
 def _common(kubeconfig: Kubeconfig, client: str) -> dict[str, str]:

@@ -4,7 +4,9 @@ Nothing on disk points to it. Its supervisor is found by its command line in /pr
 through /proc/PID/root, and commands run inside by `nsenter`.
 """
 
+import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -15,12 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from playground.plane import ControlPlane
+from playground.planes import Choice, Kind, add_options, chosen
 from playground.preflight import complaints, unshare, use_system_programs
-from playground.state import Paths
+from playground.state import CHECKOUT as CHECKOUT  # where commands are run from
+from playground.state import INSIDE, Paths
+from playground.topology import topology
 
-CHECKOUT = Path(__file__).parents[1]
 SUPERVISOR = "playground.supervisor"
-START_SECONDS = 60.0
+START_SECONDS = 180.0  # a backstop: every process has a deadline of its own
 END_SECONDS = 30.0
 LONGEST = 1 << 22  # bytes of an answer
 
@@ -35,11 +40,28 @@ class Instance:
 
     name: str
     pid: int
+    kind: Kind
 
     @property
     def paths(self) -> Paths:
         """Its files, reached from here."""
         return Paths(Path(f"/proc/{self.pid}/root"))
+
+    def kubeconfig(self, client: str) -> Path:
+        """Write the kubeconfig of a client of its API; returns its path inside."""
+        return self._plane.kubeconfig(self.paths, client)
+
+    def kubectl(self, arguments: Sequence[str]) -> tuple[str, ...]:
+        """Return the command that runs kubectl on the control machine as an administrator."""
+        # Its cache would otherwise be written to the home directory. Variables rather than options,
+        # because a plugin's name must be kubectl's first argument.
+        cache = Paths(INSIDE).folder / "kubectl"
+        variables = (f"KUBECONFIG={self.kubeconfig('kubectl')}", f"KUBECACHEDIR={cache}")
+        return ("env", *variables, self._plane.kubectl(), *arguments)
+
+    @property
+    def _plane(self) -> ControlPlane:
+        return Choice(kind=self.kind).plane(topology(1))
 
     def enter(self, machine: str | None, argv: Sequence[str]) -> tuple[str, ...]:
         """Return the command that runs another one on a machine; None is where the bridges are."""
@@ -88,8 +110,8 @@ def instances() -> tuple[Instance, ...]:
     """Return this user's running playgrounds, by name."""
     found = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and (name := _supervised(entry)) is not None:
-            found.append(Instance(name=name, pid=int(entry.name)))
+        if entry.name.isdecimal() and (instance := _supervised(entry)) is not None:
+            found.append(instance)
     return tuple(sorted(found, key=lambda instance: instance.name))
 
 
@@ -109,7 +131,7 @@ def python_path() -> str:
 
 
 async def launch(
-    name: str, nodes: int, *, until_eof: bool
+    name: str, nodes: int, *, choice: Choice, until_eof: bool
 ) -> tuple[Instance, asyncio.subprocess.Process]:
     """Start a playground and wait until it serves.
 
@@ -117,12 +139,13 @@ async def launch(
     lacks, before anything happens.
     """
     use_system_programs()
-    if found := complaints():
+    if found := complaints() or choice.plane(topology(nodes)).complaints():
         raise PlaygroundError("\n".join(found))
     if any(instance.name == name for instance in instances()):
         raise PlaygroundError(f"a playground named {name} is up already")
     command = (*unshare(is_root=os.geteuid() == 0), sys.executable, "-m", SUPERVISOR)
-    options = ("--name", name, "--nodes", str(nodes), *(("--until-eof",) if until_eof else ()))
+    options = ["--name", name, "--nodes", str(nodes), *choice.options()]
+    options += ["--until-eof"] if until_eof else []
     process = await asyncio.create_subprocess_exec(
         *command,
         *options,
@@ -139,7 +162,8 @@ async def launch(
             raise PlaygroundError(answer["error"])
         return find(name), process
     except BaseException:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
         raise
 
@@ -165,8 +189,8 @@ async def _first_line(process: asyncio.subprocess.Process) -> Mapping[str, Any]:
     return answer
 
 
-def _supervised(entry: Path) -> str | None:
-    """Return the playground's name if the process is the supervisor, which is init inside."""
+def _supervised(entry: Path) -> Instance | None:
+    """Return the playground if the process is the supervisor, which is init inside."""
     try:
         argv = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
         if SUPERVISOR not in argv or entry.stat().st_uid != os.geteuid():
@@ -178,4 +202,11 @@ def _supervised(entry: Path) -> str | None:
     # `unshare` has the same arguments, and the supervisor proper is a child of init.
     if len(numbers) < 2 or numbers[-1] != "1":
         return None
-    return argv[argv.index("--name") + 1]
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--name")
+    add_options(parser)
+    try:
+        arguments, _ = parser.parse_known_args(argv[argv.index(SUPERVISOR) + 1 :])
+    except argparse.ArgumentError:
+        return None  # of another version of this program
+    return Instance(name=arguments.name, pid=int(entry.name), kind=chosen(arguments).kind)

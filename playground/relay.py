@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,9 @@ class Target:
     seconds: float = 5.0
 
 
-async def dial(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def dial(
+    target: Target, tls: ssl.SSLContext | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Connect from inside the machine; raises OSError, TimeoutError among them."""
     family = socket.AF_INET6 if ":" in target.host else socket.AF_INET
     with inside(target.machine):
@@ -40,7 +43,8 @@ async def dial(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
         async with asyncio.timeout(target.seconds):
             loop = asyncio.get_running_loop()
             await loop.sock_connect(sock, (target.host, target.port))
-            return await asyncio.open_connection(sock=sock)
+            name = None if tls is None else target.host
+            return await asyncio.open_connection(sock=sock, ssl=tls, server_hostname=name)
     except BaseException:
         sock.close()
         raise
@@ -59,12 +63,15 @@ async def serve(path: Path, handler: Handler) -> asyncio.Server:
     return await asyncio.start_unix_server(handle, path)
 
 
-def to(target: Target) -> Handler:
-    """Return what connects each client to one target; a client whose target refuses is closed."""
+def to(target: Target, tls: ssl.SSLContext | None = None) -> Handler:
+    """Return what connects each client to one target; a client whose target refuses is closed.
+
+    With `tls` the target sees TLS, and whoever that names; the client speaks plainly.
+    """
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
-            await _join(reader, writer, target)
+            await _join(reader, writer, target, tls)
 
     return handler
 
@@ -73,7 +80,7 @@ async def on_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     """Connect a client to where its first line says."""
     target = Target(**json.loads(await reader.readline()))
     try:
-        await _join(reader, writer, target, greeting=b"{}\n")
+        await _join(reader, writer, target, None, greeting=b"{}\n")
     except OSError as error:
         reason = str(error) or f"no answer in {target.seconds} s"
         writer.write(json.dumps({"error": reason}).encode() + b"\n")
@@ -84,10 +91,11 @@ async def _join(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     target: Target,
+    tls: ssl.SSLContext | None,
     *,
     greeting: bytes = b"",
 ) -> None:
-    far_reader, far_writer = await dial(target)
+    far_reader, far_writer = await dial(target, tls)
     writer.write(greeting)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_pump(reader, far_writer))

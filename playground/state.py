@@ -4,10 +4,12 @@ The same layout is seen from inside (root `/`) and, through /proc, from outside.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 INSIDE = Path("/")
+CHECKOUT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,21 @@ class Paths:
         return self.folder / "kubeconfig"
 
     @property
+    def certificates(self) -> Path:
+        """The keys and certificates of a real control plane."""
+        return self.folder / "certificates"
+
+    @property
+    def tokens(self) -> Path:
+        """One file for each ServiceAccount of the daemons."""
+        return self.folder / "token"
+
+    @property
+    def etcd(self) -> Path:
+        """The database of a real control plane."""
+        return self.folder / "etcd"
+
+    @property
     def supervisor(self) -> Path:
         """The supervisor's socket."""
         return self.folder / "supervisor.sock"
@@ -62,18 +79,24 @@ class Paths:
 
     def create(self) -> None:
         """Make the directories."""
-        for folder in (self.logs, self.kubeconfigs, self.scratch):
+        folders = (self.logs, self.kubeconfigs, self.scratch, self.certificates, self.tokens)
+        for folder in folders:
             folder.mkdir(parents=True)
 
-    def write_kubeconfig(self, client: str, server: str) -> Path:
-        """Write the kubeconfig of a client, whose name is its token; returns its path inside."""
+    def write_kubeconfig(
+        self, client: str, cluster: Mapping[str, str], user: Mapping[str, str]
+    ) -> Path:
+        """Write the kubeconfig of a client, and return its path inside.
+
+        `cluster` and `user` are the sections of these names.
+        """
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "playground",
             "contexts": [{"name": "playground", "context": {"cluster": "api", "user": client}}],
-            "clusters": [{"name": "api", "cluster": {"server": server}}],
-            "users": [{"name": client, "user": {"token": client}}],
+            "clusters": [{"name": "api", "cluster": dict(cluster)}],
+            "users": [{"name": client, "user": dict(user)}],
         }
         (self.kubeconfigs / client).write_text(json.dumps(config))
         return Paths(INSIDE).kubeconfigs / client

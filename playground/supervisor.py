@@ -14,32 +14,34 @@ import dataclasses
 import json
 import logging
 import os
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 from playground import nodes, relay
 from playground.api import Api, ApiError
 from playground.namespaces import mount
 from playground.network import Network, NetworkError, pids_of
+from playground.plane import ControlPlane, Step
+from playground.planes import Choice, add_options, chosen
 from playground.processes import ProcessError, Processes, ProcessSpec
+from playground.readiness import ask, wait_ready
 from playground.state import INSIDE, Paths
-from playground.topology import API_PORT, Machine, topology
+from playground.topology import API_PORT, Machine, Topology, topology
 
 Request = Mapping[str, Any]
 
-CHECKOUT = Path(__file__).parents[1]
-SHOWN = 2000  # characters of a log that go into an error
 REFUSALS = (NetworkError, ProcessError, ApiError, KeyError, TypeError, ValueError, OSError)
 
 
 class Supervisor:
     """Answers requests; `run` builds everything, says so on standard output, and works on."""
 
-    def __init__(self, node_count: int, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, world: Topology, plane: ControlPlane, tasks: asyncio.TaskGroup) -> None:
         self.paths = Paths(INSIDE)
-        self.network = Network(topology(node_count))
+        self.plane = plane
+        self.network = Network(world)
         self.processes = Processes(self.paths, tasks)
         self._powered_off: dict[str, tuple[ProcessSpec, ...]] = {}
         self._requests: dict[str, Callable[[Request], Awaitable[object]]] = {
@@ -58,17 +60,21 @@ class Supervisor:
         }
 
     async def build(self) -> None:
-        """Make the network, the API server and the objects every cluster has."""
+        """Make the network, the control plane and the objects every cluster has."""
         world = self.network.topology
         await self.network.build()
-        await self.processes.start(self._api_server())
+        self.plane.prepare(self.paths)
+        tls = self.plane.tls(self.paths)
         api = relay.Target(machine=world.control.name, host=_text(world.control), port=API_PORT)
-        await relay.serve(self.paths.api, relay.to(api))
+        await relay.serve(self.paths.api, relay.to(api, tls))
         await relay.serve(self.paths.dial, relay.on_request)
         await relay.serve(self.paths.supervisor, self.answer)
+        for server in self.plane.servers():
+            await self._start_ready(server, tls)
         async with Api(self.paths.api) as client:
-            await client.wait_ready(self._check_api_server)
             await nodes.create(client, world)
+            clients = (self._start_ready(step, tls) for step in self.plane.clients())
+            await asyncio.gather(self.plane.install(client, self.paths), *clients)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection; a bad request is answered, never fatal."""
@@ -81,20 +87,15 @@ class Supervisor:
             writer.write(json.dumps(reply).encode() + b"\n")
             await writer.drain()
 
-    def _check_api_server(self) -> None:
-        status = self.processes.status("apiserver")
-        if status.returncode is not None:
-            said = self.paths.log("apiserver").read_text(errors="replace").strip()
-            raise ProcessError(f"the API server ended with {status.returncode}: {said[-SHOWN:]}")
-
-    def _api_server(self) -> ProcessSpec:
-        control = self.network.topology.control
-        hosts = (_text(control), str(control.main.v6.ip))
-        listen = [option for host in hosts for option in ("--host", host)]
-        listen += ["--port", str(API_PORT), "--control", str(self.paths.faults)]
-        argv = (sys.executable, "-m", "playground.apiserver", *listen)
-        crds = str(CHECKOUT / "crds")
-        return ProcessSpec(name="apiserver", machine="control", argv=(*argv, "--crds", crds))
+    async def _start_ready(self, step: Step, tls: ssl.SSLContext | None) -> None:
+        name = step.spec.name
+        await self.processes.start(step.spec)
+        await wait_ready(
+            step,
+            lambda: ask(step, tls),
+            lambda: self.processes.status(name).returncode,
+            self.paths.log(name),
+        )
 
     async def _start(self, request: Request) -> object:
         spec = request["spec"] | {"argv": tuple(request["spec"]["argv"])}
@@ -123,6 +124,9 @@ class Supervisor:
         # First the cable: a machine that loses power sends nothing more, not even a FIN.
         await self.network.set_carrier(machine, is_up=False)
         specs = await self.processes.kill_all(machine.name, pids_of(machine))
+        while strays := pids_of(machine):  # born while the others died
+            await self.processes.kill_all(machine.name, strays)
+            await asyncio.sleep(0)
         self._powered_off[machine.name] = self._powered_off.get(machine.name, ()) + specs
         return [spec.name for spec in specs]
 
@@ -155,10 +159,11 @@ class Supervisor:
         return self.network.topology.node(request["node"])
 
 
-async def run(node_count: int, *, until_eof: bool) -> None:
+async def run(node_count: int, choice: Choice, *, until_eof: bool) -> None:
     """Build the playground and serve it; with `until_eof` until standard input ends."""
+    world = topology(node_count)
     async with asyncio.TaskGroup() as tasks:
-        supervisor = Supervisor(node_count, tasks)
+        supervisor = Supervisor(world, choice.plane(world), tasks)
         try:
             await supervisor.build()
         except REFUSALS as error:
@@ -176,6 +181,7 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="python -m playground.supervisor")
     parser.add_argument("--name", required=True)
     parser.add_argument("--nodes", type=int, required=True)
+    add_options(parser)
     parser.add_argument("--until-eof", action="store_true")
     arguments = parser.parse_args()
     for kind, target in (("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/run")):
@@ -187,7 +193,7 @@ def main() -> NoReturn:
     if (child := os.fork()) != 0:
         sys.exit(_reap(child))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    asyncio.run(run(arguments.nodes, until_eof=arguments.until_eof))
+    asyncio.run(run(arguments.nodes, chosen(arguments), until_eof=arguments.until_eof))
     sys.exit(0)
 
 

@@ -1,0 +1,382 @@
+"""The playground's kubelet: it runs Pods as processes, and says what became of them."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from playground.api import path_of
+from playground.cluster import Cluster
+from playground.preflight import complaints
+from tests.netns.kubeletscene import (
+    ADDRESS,
+    NODE,
+    SECONDS,
+    Object,
+    Scene,
+    container,
+    has_restarted,
+    is_ready,
+)
+
+SHOW = "import json, os, time; print(json.dumps(dict(os.environ)), flush=True); time.sleep(1000)"
+# Says that it was asked to end, and does not.
+STUBBORN = (
+    "import signal, time; signal.signal(15, lambda *_: print('asked', flush=True)); "
+    "print('up', flush=True); time.sleep(1000)\nwhile True: time.sleep(1000)"
+)
+# Says that it was asked to end, and ends.
+POLITE = "trap 'echo asked; exit' TERM; echo up; sleep 1000 & wait"
+# Says one more thing when it gets SIGUSR1.
+TALKATIVE = """
+import signal
+signal.signal(signal.SIGUSR1, lambda *_: print("four", flush=True))
+print("one", "two", "three", sep="\\n", flush=True)
+while True: signal.pause()
+"""
+CALL = """
+import json, os, urllib.request
+config = json.load(open(os.environ["KUBECONFIG"]))
+folder = os.path.dirname(os.environ["KUBECONFIG"])
+token = open(os.path.join(folder, config["users"][0]["user"]["tokenFile"])).read()
+url = config["clusters"][0]["cluster"]["server"] + "/api/v1/namespaces/default"
+request = urllib.request.Request(url, headers={"Authorization": "Bearer " + token})
+print(token, urllib.request.urlopen(request, timeout=5).status, flush=True)
+"""
+
+pytestmark = pytest.mark.skipif(bool(found := complaints()), reason="; ".join(found) or "works")
+
+Scenario = Callable[[Scene], Awaitable[None]]
+World = Callable[[Scenario], None]
+
+
+def in_world_of_its_own(scenario: Scenario, **options: float) -> None:
+    """Run a scenario in a fresh world that ends with it."""
+
+    async def run() -> None:
+        async with Cluster(nodes=1) as cluster:
+            scene = Scene(cluster)
+            await scene.start_kubelets(**options)
+            await scenario(scene)
+
+    asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """Run scenarios in one world for this module; each has Pods of its own."""
+    cluster = Cluster(nodes=1)
+    scene = Scene(cluster)
+
+    async def start() -> None:
+        await cluster.__aenter__()
+        await scene.start_kubelets()
+
+    async def run(scenario: Scenario) -> None:
+        await scenario(scene)
+
+    with asyncio.Runner() as runner:
+        runner.run(start())
+        try:
+            yield lambda scenario: runner.run(run(scenario))
+        finally:
+            runner.run(cluster.__aexit__(None, None, None))
+
+
+def test_a_container_sees_the_fields_it_asks_for_and_not_its_kubelet(world: World) -> None:
+    """Variables come from the Pod; the kubelet's own credentials do not get in."""
+
+    async def scenario(scene: Scene) -> None:
+        fields = {
+            "NAME": "metadata.name",
+            "SPACE": "metadata.namespace",
+            "UID": "metadata.uid",
+            "NODE": "spec.nodeName",
+            "HOST": "status.hostIP",
+            "IPS": "status.podIPs",
+            "COLOR": "metadata.labels['color']",
+        }
+        env: list[Object] = [
+            {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+            for name, path in fields.items()
+        ]
+        env.append({"name": "PLAIN", "value": "text"})
+        pod = await scene.create("fields", {"command": ["python", "-c", SHOW], "env": env})
+        seen = json.loads(await scene.wait_said(pod, "}"))
+        assert {name: seen[name] for name in (*fields, "PLAIN")} == {
+            "NAME": "fields",
+            "SPACE": "default",
+            "UID": pod["metadata"]["uid"],
+            "NODE": NODE,
+            "HOST": ADDRESS,
+            "IPS": f"{ADDRESS},2001:db8:0:1::11",
+            "COLOR": "blue",
+            "PLAIN": "text",
+        }
+        assert pod["metadata"]["uid"] in seen["KUBECONFIG"]
+
+    world(scenario)
+
+
+def test_a_pod_is_ready_while_it_answers_its_probe(world: World) -> None:
+    """A process that hangs is not; it is not killed for that."""
+
+    async def scenario(scene: Scene) -> None:
+        probe = {"httpGet": {"path": "/", "port": "web"}, "periodSeconds": 1, "failureThreshold": 1}
+        ports = [{"name": "web", "containerPort": 8081}]
+        echo = {"image": "registry.example/purelb-kopf/echo:1", "ports": ports}
+        await scene.create("answers", echo | {"readinessProbe": probe})
+        pod = await scene.until("answers", is_ready)
+        await scene.signal("STOP", scene.pid(pod))
+        silent = await scene.until("answers", lambda pod: not is_ready(pod))
+        await scene.signal("CONT", scene.pid(pod))
+        again = await scene.until("answers", is_ready)
+        assert silent["status"]["phase"] == "Running"
+        assert container(again)["restartCount"] == 0
+
+    world(scenario)
+
+
+def test_a_container_that_fails_its_liveness_probe_is_started_again(world: World) -> None:
+    """It hangs, so only SIGKILL after the grace period ends it."""
+
+    async def scenario(scene: Scene) -> None:
+        probe = {"httpGet": {"port": 8082}, "periodSeconds": 1, "failureThreshold": 2}
+        ports = [{"containerPort": 8082}]
+        echo = {"image": "purelb-kopf/echo:1", "ports": ports}
+        started = {"startupProbe": probe | {"failureThreshold": 20}, "livenessProbe": probe}
+        await scene.create("hangs", echo | started, terminationGracePeriodSeconds=1)
+        pod = await scene.until("hangs", is_ready)
+        await scene.signal("STOP", scene.pid(pod))
+        again = await scene.until("hangs", has_restarted(1))
+        assert container(again)["lastState"]["terminated"]["exitCode"] == 137
+
+    world(scenario)
+
+
+def test_a_container_that_keeps_ending_is_started_again_and_again(world: World) -> None:
+    """Its status says how it ended and that it waits."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.create("ends", {"command": ["sh", "-c", "exit 3"]})
+
+        def is_waiting(pod: Object) -> bool:
+            return container(pod)["restartCount"] >= 2 and "waiting" in container(pod)["state"]
+
+        pod = await scene.until("ends", is_waiting)
+        assert container(pod)["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+        assert container(pod)["lastState"]["terminated"]["exitCode"] == 3
+        assert pod["status"]["phase"] == "Running"
+        await scene.delete("ends")
+
+    world(scenario)
+
+
+def test_a_pod_that_is_to_run_once_succeeds(world: World) -> None:
+    """Nothing is restarted, and the phase says the outcome."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.create("once", {"command": ["true"]}, restartPolicy="Never")
+        pod = await scene.until("once", lambda pod: "terminated" in container(pod)["state"])
+        assert pod["status"]["phase"] == "Succeeded"
+        assert container(pod)["restartCount"] == 0
+
+    world(scenario)
+
+
+def test_an_image_that_nobody_knows_is_not_pulled(world: World) -> None:
+    """The Pod waits, with the reason."""
+
+    async def scenario(scene: Scene) -> None:
+        await scene.create("unknown", {"image": "registry.example/other:1"})
+        pod = await scene.until(
+            "unknown", lambda pod: container(pod)["state"]["waiting"]["reason"] == "ErrImagePull"
+        )
+        assert pod["status"]["phase"] == "Pending"
+
+    world(scenario)
+
+
+def test_a_deleted_pod_is_asked_to_end_and_killed_after_its_grace_period(world: World) -> None:
+    """First SIGTERM, which this one only prints."""
+
+    async def scenario(scene: Scene) -> None:
+        command = ("python", "-c", STUBBORN)
+        pod = await scene.running("stubborn", *command, terminationGracePeriodSeconds=1)
+        await scene.wait_said(pod, "up")
+        await scene.delete("stubborn")
+        await scene.wait_gone(scene.pid(pod))
+        assert "asked" in scene.log(pod).read_text()
+
+    world(scenario)
+
+
+def test_a_deleted_pod_without_grace_period_is_killed_at_once(world: World) -> None:
+    """As a node's loss would: nobody is asked."""
+
+    async def scenario(scene: Scene) -> None:
+        command = ("python", "-c", STUBBORN)
+        pod = await scene.running("gone", *command, terminationGracePeriodSeconds=0)
+        await scene.wait_said(pod, "up")
+        await scene.delete("gone")
+        await scene.wait_gone(scene.pid(pod))
+        assert scene.log(pod).read_text() == "up\n"
+
+    world(scenario)
+
+
+def test_what_a_container_started_ends_with_it(world: World) -> None:
+    """As the end of a PID namespace does."""
+
+    async def scenario(scene: Scene) -> None:
+        pod = await scene.running("parent", "sh", "-c", "sleep 1000 & echo $!; wait")
+        child = (await scene.wait_said(pod, "\n")).strip()
+        await scene.signal("KILL", scene.pid(pod))
+        await scene.wait_gone(child)
+
+    world(scenario)
+
+
+def test_containers_outlive_their_kubelet_and_are_found_again(world: World) -> None:
+    """The same process, no restart; and the new kubelet notices when it ends."""
+
+    async def scenario(scene: Scene) -> None:
+        pod = await scene.running("stays", "sleep", "1000")
+        await scene.cluster.kill(f"kubelet-{NODE}")
+        await scene.cluster.restart(f"kubelet-{NODE}")
+        before = await scene.running("later", "sleep", "1000")  # the new kubelet is at work
+        stays = await scene.until("stays", is_ready)
+        await scene.signal("KILL", scene.pid(pod))
+        ended = await scene.until("stays", has_restarted(1))
+        assert container(before)["restartCount"] == 0
+        assert container(stays)["restartCount"] == 0
+        assert container(ended)["lastState"]["terminated"]["exitCode"] == 137
+
+    world(scenario)
+
+
+def test_a_new_kubelet_knows_how_the_run_before_ended(world: World) -> None:
+    """Its status is as complete as the old one's."""
+
+    async def scenario(scene: Scene) -> None:
+        pod = await scene.running("scarred", "sleep", "1000")
+        await scene.signal("TERM", scene.pid(pod))
+        old = await scene.until("scarred", has_restarted(1))
+        await scene.cluster.kill(f"kubelet-{NODE}")
+        await scene.cluster.restart(f"kubelet-{NODE}")
+        await scene.running("news", "sleep", "1000")  # the new kubelet is at work
+        new = await scene.until("scarred", is_ready)
+        assert container(old)["lastState"]["terminated"]["exitCode"] == 143
+        assert container(new) == container(old)
+
+    world(scenario)
+
+
+def test_a_pod_that_vanished_while_no_kubelet_ran_is_ended(world: World) -> None:
+    """Nobody tells the new kubelet: it compares. The container is asked to end first."""
+
+    async def scenario(scene: Scene) -> None:
+        pod = await scene.running("orphan", "sh", "-c", POLITE)
+        await scene.wait_said(pod, "up")
+        pid = scene.pid(pod)
+        await scene.cluster.kill(f"kubelet-{NODE}")
+        await scene.delete("orphan")
+        await scene.cluster.restart(f"kubelet-{NODE}")
+        await scene.wait_gone(pid)
+        assert "asked" in scene.log(pod).read_text()
+
+    world(scenario)
+
+
+def test_a_pod_with_a_network_of_its_own_reaches_the_api_server(world: World) -> None:
+    """In its node's name, with the token of its ServiceAccount."""
+
+    async def scenario(scene: Scene) -> None:
+        pod = await scene.create(
+            "own-network",
+            {"command": ["python", "-c", CALL]},
+            hostNetwork=False,
+            restartPolicy="Never",
+            serviceAccountName="caller",
+        )
+        said = await scene.wait_said(pod, "\n")
+        ended = await scene.until("own-network", lambda pod: pod["status"]["phase"] != "Running")
+        assert said == "system:serviceaccount:default:caller 200\n"
+        assert ended["status"]["podIP"].startswith("10.244.11.")
+
+    world(scenario)
+
+
+def test_logs_are_served_by_their_last_lines_and_while_they_grow(world: World) -> None:
+    """Of the run before as well."""
+
+    async def scenario(scene: Scene) -> None:
+        pod = await scene.running("talks", "python", "-c", TALKATIVE)
+        await scene.wait_said(pod, "three")
+        async with scene.following("talks", "?follow=true&tailLines=1") as lines:
+            first = await lines.readline()
+            await scene.signal("USR1", scene.pid(pod))
+            second = await lines.readline()
+            tail = await scene.logs("talks", "?tailLines=2")
+            await scene.signal("KILL", scene.pid(pod))
+            rest = await lines.read()
+        await scene.wait_said(pod, "three", attempt=1)
+        before = await scene.logs("talks", "?previous=true")
+        assert (first, second, rest) == (b"three\n", b"four\n", b"")
+        assert tail == "three\nfour\n"
+        assert before == "one\ntwo\nthree\nfour\n"
+
+    world(scenario)
+
+
+def test_the_nodes_lease_is_renewed(world: World) -> None:
+    """And the Node says that it is ready, with room for Pods."""
+
+    async def scenario(scene: Scene) -> None:
+        times = set()
+        async with asyncio.timeout(SECONDS):
+            async for _, lease in scene.cluster.api.watch(path_of("Lease", "kube-node-lease")):
+                times.add(lease["spec"]["renewTime"])
+                if len(times) == 3:
+                    break
+        node = await scene.cluster.api.get(path_of("Node", name=NODE))
+        ready = {entry["type"]: entry["status"] for entry in node["status"]["conditions"]}
+        assert ready["Ready"] == "True"
+        assert node["status"]["allocatable"]["pods"] == "110"
+
+    world(scenario)
+
+
+def test_a_token_is_replaced_before_its_life_is_over() -> None:
+    """The file gets a new content at the same path, as a whole."""
+
+    async def scenario(scene: Scene) -> None:
+        pod = await scene.running("long", "sleep", "1000")
+        folder = scene.cluster.paths.folder / "kubelet" / NODE / pod["metadata"]["uid"]
+        token = folder / ".credentials/token"
+        first = token.stat().st_ino
+        await scene.cluster.wait_log(f"kubelet-{NODE}", "token of default replaced")
+        assert token.stat().st_ino != first
+        assert token.read_text() == "system:serviceaccount:default:default"
+
+    in_world_of_its_own(scenario, token_seconds=1.0)
+
+
+def test_nothing_runs_on_a_node_without_power_and_all_of_it_after_a_boot() -> None:
+    """Pods with a network of their own are no exception."""
+
+    async def scenario(scene: Scene) -> None:
+        mine = await scene.running("mine", "sleep", "1000", hostNetwork=False)
+        nodes = await scene.running("nodes", "sleep", "1000")
+        pids = [scene.pid(pod) for pod in (mine, nodes)]
+        await scene.cluster.power_off(NODE)
+        for pid in pids:
+            there = ("tail", f"--pid={pid}", "-f", "/dev/null")
+            await scene.cluster.run("control", *there, seconds=SECONDS)
+        await scene.cluster.power_on(NODE)
+        again = await scene.until("mine", has_restarted(1))
+        await scene.until("nodes", has_restarted(1))
+        assert container(again)["lastState"]["terminated"]["exitCode"] == 137
+
+    in_world_of_its_own(scenario)
