@@ -1,0 +1,150 @@
+"""What the daemons may do is what their code does: every verb has a caller, and no verb is missing.
+
+The table is kept by hand, from the code; what is really called is asked of a real API server's
+audit log in `tests/e2e`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Object = Mapping[str, Any]
+Grant = tuple[str, str, str]  # API group, resource, verb
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+NAMESPACE = "purelb-system"
+DAEMONS = ("allocator", "lbnodeagent")
+
+INFORMER = "purelb.runtime.informer: LIST and WATCH"
+MIRROR = "purelb.runtime.kopf_host: Kopf watches, the mirror lists"
+REPLACE = "purelb.runtime.replace: GET and PUT where PATCH is refused"
+EVENTS = "purelb.runtime.events"
+LEASES = "purelb.runtime.leases"
+CORE, PURELB, COORDINATION = "", "purelb.io", "coordination.k8s.io"
+
+# Of the whole cluster: group, resource, verbs → which module needs them.
+CLUSTER: Mapping[str, Mapping[tuple[str, str, str], str]] = {
+    "allocator": {
+        (CORE, "services", "list watch"): INFORMER,
+        (CORE, "services", "patch"): "allocator.shell.writer: spec, and what a status write drops",
+        (CORE, "services", "get update"): REPLACE,
+        (CORE, "services/status", "patch"): "allocator.shell.writer",
+        (CORE, "services/status", "update"): REPLACE,
+        (CORE, "events", "create patch"): EVENTS,
+        (PURELB, "servicegroups", "list watch"): MIRROR,
+        (PURELB, "servicegroups/status", "patch"): "allocator.shell.groups: server-side apply",
+    },
+    "lbnodeagent": {
+        (CORE, "services", "list watch"): INFORMER,
+        (CORE, "services", "patch"): "nodeagent.shell.slots",
+        (CORE, "services", "get update"): REPLACE,
+        (CORE, "nodes", "list watch"): MIRROR,
+        (CORE, "events", "create patch"): EVENTS,
+        (PURELB, "lbnodeagents", "list watch"): MIRROR,
+    },
+}
+# In the install namespace only.
+INSTALL: Mapping[str, Mapping[tuple[str, str, str], str]] = {
+    "allocator": {
+        (COORDINATION, "leases", "list watch"): INFORMER,
+    },
+    "lbnodeagent": {
+        (COORDINATION, "leases", "list watch"): INFORMER,
+        (COORDINATION, "leases", "create patch delete"): LEASES,
+        (COORDINATION, "leases", "get update"): f"{LEASES}: GET and PUT where PATCH is refused",
+    },
+}
+
+
+def documents(file: str) -> tuple[Object, ...]:
+    """Return the objects of a manifest."""
+    return tuple(yaml.safe_load_all((DEPLOY / file).read_text()))
+
+
+RBAC = documents("rbac.yaml")
+
+
+def of_kind(kind: str) -> tuple[Object, ...]:
+    """Return the objects of a kind."""
+    return tuple(found for found in RBAC if found["kind"] == kind)
+
+
+def grants(role: Object) -> Iterator[Grant]:
+    """Yield what a role grants, each verb on its own."""
+    for rule in role["rules"]:
+        assert set(rule) == {"apiGroups", "resources", "verbs"}
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                for verb in rule["verbs"]:
+                    yield group, resource, verb
+
+
+def granted(kind: str, daemon: str) -> list[Grant]:
+    """Return, sorted, what the bindings of a kind give to a daemon's ServiceAccount."""
+    roles = {role["metadata"]["name"]: role for role in of_kind(kind)}
+    subject = {"kind": "ServiceAccount", "name": daemon, "namespace": NAMESPACE}
+    found: list[Grant] = []
+    for binding in of_kind(f"{kind}Binding"):
+        if subject in binding["subjects"]:
+            found += grants(roles[binding["roleRef"]["name"]])
+    return sorted(found)
+
+
+def needed(table: Mapping[tuple[str, str, str], str]) -> list[Grant]:
+    """Return a table's grants, sorted."""
+    return sorted(
+        (group, resource, verb) for group, resource, verbs in table for verb in verbs.split()
+    )
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_in_the_cluster_a_daemon_may_do_what_it_does_and_nothing_else(daemon: str) -> None:
+    """Each verb of a ClusterRole has a module that uses it."""
+    assert granted("ClusterRole", daemon) == needed(CLUSTER[daemon])
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_leases_are_granted_in_the_install_namespace_only(daemon: str) -> None:
+    """Each verb of a Role has a module that uses it, and no ClusterRole knows Leases."""
+    assert granted("Role", daemon) == needed(INSTALL[daemon])
+    assert not [one for one in granted("ClusterRole", daemon) if one[0] == COORDINATION]
+
+
+def test_nothing_is_granted_by_wildcard_and_no_secret_is_readable() -> None:
+    """Nor anything that leads to more rights."""
+    forbidden = {"*", "secrets", "pods", "roles", "clusterroles", "serviceaccounts/token"}
+    forbidden |= {"escalate", "bind", "impersonate"}
+    every = {word for role in _roles() for grant in grants(role) for word in grant}
+    assert not every & forbidden
+
+
+def test_every_role_is_bound_to_its_own_daemon_under_its_own_name() -> None:
+    """A binding has its role's name, and its only subject is the ServiceAccount in that name."""
+    for kind in ("ClusterRole", "Role"):
+        for binding in of_kind(f"{kind}Binding"):
+            name = binding["metadata"]["name"]
+            (subject,) = binding["subjects"]
+            assert binding["roleRef"]["name"] == name
+            assert binding["roleRef"]["kind"] == kind
+            assert subject["name"] == name.split(":")[1]
+    roles = sorted(role["metadata"]["name"] for role in _roles())
+    assert roles == sorted(found["metadata"]["name"] for found in RBAC if "roleRef" in found)
+
+
+def test_names_and_namespaces_are_those_that_users_know() -> None:
+    """Tools look for them; what is namespaced is in the install namespace."""
+    assert sorted(role["metadata"]["name"] for role in of_kind("ClusterRole")) == [
+        "purelb:allocator",
+        "purelb:lbnodeagent",
+    ]
+    assert [one["metadata"]["name"] for one in of_kind("Namespace")] == [NAMESPACE]
+    assert [one["metadata"]["name"] for one in of_kind("ServiceAccount")] == list(DAEMONS)
+    placed = of_kind("ServiceAccount") + of_kind("Role") + of_kind("RoleBinding")
+    assert {one["metadata"]["namespace"] for one in placed} == {NAMESPACE}
+
+
+def _roles() -> Sequence[Object]:
+    return of_kind("ClusterRole") + of_kind("Role")
