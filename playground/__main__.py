@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from playground.cluster import Cluster
+from playground.install import install
 from playground.instance import Instance, PlaygroundError, find, instances, launch
 from playground.planes import add_options, chosen
 from playground.preflight import use_system_programs
@@ -29,14 +30,18 @@ def up(arguments: argparse.Namespace) -> int:
     if arguments.keep_logs is not None and not arguments.foreground:
         raise PlaygroundError("--keep-logs is for `up --foreground` and for `down`")
     if not arguments.foreground:
-        choice = chosen(arguments)
-        start = launch(arguments.name, arguments.nodes, choice=choice, until_eof=False)
-        instance, _ = asyncio.run(start)
-        print(_greeting(instance, arguments.nodes))
+        print(_greeting(asyncio.run(_leave_running(arguments)), arguments.nodes))
         return 0
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_stay(arguments))
     return 0
+
+
+async def _leave_running(arguments: argparse.Namespace) -> Instance:
+    choice, nodes = chosen(arguments), arguments.nodes
+    instance, _ = await launch(arguments.name, nodes, choice=choice, until_eof=False)
+    await install(instance, choice, nodes)
+    return instance
 
 
 async def _stay(arguments: argparse.Namespace) -> None:
@@ -50,6 +55,7 @@ async def _stay(arguments: argparse.Namespace) -> None:
         node_grace_seconds=arguments.node_grace,
         keep_logs=arguments.keep_logs,
     ) as cluster:
+        await install(cluster.instance, chosen(arguments), arguments.nodes)
         print(_greeting(cluster.instance, arguments.nodes), flush=True)
         print("Ctrl-C ends it.", flush=True)
         await ended.wait()
@@ -115,7 +121,8 @@ def _greeting(instance: Instance, nodes: int) -> str:
     last = topology(nodes).nodes[-1].name
     return (
         f"The playground {instance.name} is up: node-a to {last}, control, router, client.\n"
-        f"  python -m playground{option} kubectl get nodes\n"
+        f"  python -m playground{option} kubectl apply -f playground/manifests/echo.yaml\n"
+        f"  python -m playground{option} kubectl get services\n"
         f"  python -m playground{option} shell node-a\n"
         f"  python -m playground{option} down"
     )
