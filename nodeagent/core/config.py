@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from nodeagent.core import selectors
-from nodeagent.core.notices import Kind, Notice, Severity
+from nodeagent.core.notices import Kind, Notice
 from purelb.api.durations import parse_duration
 from purelb.api.identifiers import LinkName
 from purelb.api.links import FOREVER
 from purelb.api.patterns import Pattern, parse_pattern
+from purelb.api.problems import NoticeType
 from purelb.api.resources import AddressConfig, AddressConfigs, GarpConfig, LocalSpec, NodeAgent
 from purelb.api.views import NodeView
 
@@ -122,7 +123,7 @@ def _notice(agent: NodeAgent, reason: str, message: str) -> Notice:
     return Notice(
         kind=Kind.NODE_AGENT,
         key=_key(agent),
-        severity=Severity.WARNING,
+        severity=NoticeType.WARNING,
         reason=reason,
         message=message,
     )

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from purelb.api.problems import NoticeType
+
 
 class Kind(StrEnum):
     """Kinds of objects that Events are about."""
@@ -16,20 +18,13 @@ class Kind(StrEnum):
     NODE_AGENT = "LBNodeAgent"
 
 
-class Severity(StrEnum):
-    """Type of an Event."""
-
-    NORMAL = "Normal"
-    WARNING = "Warning"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One Event about the object `key`, which is "namespace/name"."""
 
     kind: Kind
     key: str
-    severity: Severity
+    severity: NoticeType
     reason: str
     message: str
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from nodeagent.core.notices import Kind, Level, Line, Notice, Severity
+from nodeagent.core.notices import Kind, Level, Line, Notice
 from nodeagent.core.slots import SlotWrite
 from nodeagent.core.verdicts import Away, Reason, Verdict
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import LinkName, NodeName, ServiceKey
 from purelb.api.links import Link
+from purelb.api.problems import NoticeType
 
 WINS: Final = "purelb_lbnodeagent_election_wins_total"
 LOSSES: Final = "purelb_lbnodeagent_election_losses_total"
@@ -106,7 +107,7 @@ def failed(service: ServiceKey, me: NodeName, address: IPAddress, link: str, cau
     """The address could not be configured; `link` is empty if none is to blame."""
     where = f" on interface {link}" if link else ""
     text = f"node {me} cannot announce {address}{where}: {cause}"
-    return _notice(service, "AnnouncementFailed", text, Severity.WARNING)
+    return _notice(service, "AnnouncementFailed", text, NoticeType.WARNING)
 
 
 def policy_kept(service: ServiceKey, address: IPAddress) -> Notice:
@@ -143,6 +144,6 @@ def _text(address: IPAddress) -> str:
 
 
 def _notice(
-    service: ServiceKey, reason: str, message: str, severity: Severity = Severity.NORMAL
+    service: ServiceKey, reason: str, message: str, severity: NoticeType = NoticeType.NORMAL
 ) -> Notice:
     return Notice(kind=Kind.SERVICE, key=service, severity=severity, reason=reason, message=message)
