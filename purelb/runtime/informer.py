@@ -81,6 +81,7 @@ class Informer(Generic[View]):
         self._entries: dict[Key, _Entry[View]] = {}
         self._version = ""  # where to go on; empty means list first
         self._failures = 0  # since the last sign of life
+        self._expired = 0  # versions in a row that were not kept
 
     async def run(self) -> NoReturn:
         """Work until cancelled."""
@@ -92,6 +93,9 @@ class Informer(Generic[View]):
                 await self._watch()
             except GoneError:
                 self._version, self.whole_since = "", None
+                # The server has answered: what failed before is over. Only expiring again and
+                # again, with no line of a watch between, is a failure of its own.
+                self._failures, self._expired = self._expired, self._expired + 1
                 logger.info("version expired, listing again", extra={"path": self._source.path})
             except (PurelbError, DecodeError) as error:
                 self.whole_since = None
@@ -146,7 +150,7 @@ class Informer(Generic[View]):
             self._drop((meta.namespace, meta.name))
         elif event.type != "BOOKMARK":
             self._set(body)
-        self._version, self._failures = meta.resource_version, 0
+        self._version, self._failures, self._expired = meta.resource_version, 0, 0
 
     def _set(self, body: bytes) -> Key:
         meta = decode_object(body).metadata

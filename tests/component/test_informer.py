@@ -80,10 +80,12 @@ def see(body: bytes) -> Seen | None:
     return None if meta.name == "foreign" else Seen(meta.name, meta.resource_version)
 
 
-def run(api: ScriptedApi, pause: Callable[[Informer[Seen]], None] | None = None) -> list[str]:
+def run(
+    api: ScriptedApi, pause: Callable[[Informer[Seen], float], None] | None = None
+) -> list[str]:
     """Run an informer until the script's last watch is open; return the changes it reported.
 
-    `pause` is called in place of each back-off.
+    `pause` is called in place of each back-off, with its seconds.
     """
     changes: list[str] = []
 
@@ -99,9 +101,9 @@ def run(api: ScriptedApi, pause: Callable[[Informer[Seen]], None] | None = None)
             access = Access(server=str(server.make_url("/")).rstrip("/"))
             async with Kube(access, "test") as kube:
 
-                async def skip(_: float) -> None:
+                async def skip(seconds: float) -> None:
                     if pause is not None:
-                        pause(informer)
+                        pause(informer, seconds)
                     await asyncio.sleep(0)
 
                 source = Source(path=PATH, view=see)
@@ -179,5 +181,15 @@ def test_freshness_ends_with_a_broken_watch_and_begins_with_the_next() -> None:
     """`whole_since` must not cover a time in which a change could have been missed."""
     api = ScriptedApi(page(version=9), [], 503, [event("BOOKMARK", service("", 12))], [])
     fresh: list[bool] = []
-    run(api, pause=lambda informer: fresh.append(informer.whole_since is not None))
+    run(api, pause=lambda informer, _: fresh.append(informer.whole_since is not None))
     assert fresh == [True, False, True]  # after a plain end, after the 503, after the next end
+
+
+def test_an_expired_version_after_an_outage_lists_again_at_once() -> None:
+    """The back-off of the outage is over when the server answers; expiring again has its own."""
+    api = ScriptedApi(page(version=9), *[503] * 8, 410, page(version=20), 410, page(version=30), [])
+    waits: list[float] = []
+    run(api, pause=lambda _, seconds: waits.append(seconds))
+    assert waits[7] > 5  # the eighth 503
+    assert waits[8] < 0.2  # the first 410
+    assert 0.09 < waits[9] < 0.4  # the second
