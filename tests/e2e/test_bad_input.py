@@ -43,7 +43,8 @@ def test_a_mistake_is_one_warning_and_others_are_served(story: Story, mistake: s
         event = await user.event(name, "AllocationFailed", text)
         assert f"default/{name}" in event["message"]
 
-        await user.kubectl("label", "service", name, "looked=again")
+        # A setting that the allocator keeps, so that it looks again; a label would not do.
+        await user.annotate(name, "purelb.io/node-affinity=service-endpoints")
         # Served, with its Event, after the mistake's second look: had there been another Warning
         # it would be there, because Events are sent in order.
         await user.apply(service(f"after-{name}"))
@@ -52,7 +53,7 @@ def test_a_mistake_is_one_warning_and_others_are_served(story: Story, mistake: s
         assert await user.warnings(name) == [(event["message"], 1)]
         found = await user.get(name)
         assert addresses(found) == ()
-        assert ours(found) == settings
+        assert ours(found) == {**settings, "node-affinity": "service-endpoints"}
         await user.page(address)
         assert await user.holders(HELD) != []
         await user.page(HELD)

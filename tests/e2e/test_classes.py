@@ -33,7 +33,7 @@ def test_a_service_of_another_class_is_not_touched(story: Story) -> None:
         body = classed("foreign", "example.com/other")
         body["metadata"]["annotations"] = {"purelb.io/addresses": "192.0.2.240"}
         await user.apply(body)
-        await user.kubectl("label", "service", "foreign", "seen=twice")
+        await user.annotate("foreign", "purelb.io/node-affinity=service-endpoints")
         before = await user.get("foreign")
         # Each daemon has seen the foreign one when it has dealt with a younger one.
         await user.apply(service("younger"))
