@@ -87,13 +87,6 @@ class Pool:
         """Return how many addresses of a family there are; up to 2**128."""
         return sum(extent.size for extent in self.extents[family])
 
-    def range_of(self, address: IPAddress) -> Range | None:
-        """Return the first range that has the address."""
-        for candidate in self.ranges[family_of(address)]:
-            if address in candidate.addresses:
-                return candidate
-        return None
-
 
 @dataclass(frozen=True, slots=True)
 class Atlas:

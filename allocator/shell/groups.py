@@ -40,7 +40,7 @@ class GroupStatusWriter:
         self._kube, self._store, self._ledger, self._metrics = kube, store, ledger, metrics
         self._wake = asyncio.Event()
         self._written: dict[str, Mapping[str, Any]] = {}  # by uid
-        self._has_conditions = True  # PureLB's own CRD does not declare them
+        self._is_told = False  # of a CRD without conditions: once is enough
         self._writes: Reconciler[str] = Reconciler("group status", self._write, clock, room=4)
 
     def wake(self) -> None:
@@ -86,7 +86,7 @@ class GroupStatusWriter:
         if pool is not None and pool.group.key == key:
             status = dict(group_status(pool, self._ledger))
         condition = group_condition(pools, key)
-        if condition is not None and self._has_conditions:
+        if condition is not None:
             status["conditions"] = [_merged(condition, written)]
         return status
 
@@ -94,24 +94,23 @@ class GroupStatusWriter:
         try:
             await self._send(group, status)
         except PurelbError as error:
-            if not self._has_conditions or "conditions" not in str(error):
+            if "conditions" not in str(error):
                 raise
-            # Apply refuses a status with an undeclared field as a whole.
-            self._has_conditions = False
-            logger.info("the ServiceGroup CRD has no conditions; upgrade it to see them")
-            await self._send(group, status)
+            # PureLB's own CRD does not declare them, and apply refuses a status with an undeclared
+            # field as a whole. Asked anew at each write: the CRD may be upgraded at any time.
+            if not self._is_told:
+                self._is_told = True
+                logger.info("the ServiceGroup CRD has no conditions; upgrade it to see them")
+            await self._send(group, {k: v for k, v in status.items() if k != "conditions"})
 
     async def _send(self, group: ServiceGroup, status: Mapping[str, Any]) -> None:
         meta = group.metadata
-        shown = dict(status)
-        if not self._has_conditions:
-            shown.pop("conditions", None)
         path = f"/apis/purelb.io/v2/namespaces/{meta.namespace}/servicegroups/{meta.name}/status"
         body = {
             "apiVersion": "purelb.io/v2",
             "kind": "ServiceGroup",
             "metadata": {"name": meta.name, "namespace": meta.namespace},
-            "status": shown,
+            "status": dict(status),
         }
         params = {"fieldManager": MANAGER, "force": "true"}
         await self._kube.patch(path, body, patch_type=PatchType.APPLY, params=params)

@@ -66,7 +66,7 @@ class WorldStore:
         live = self.sightings.live(self._clock.now(), fresh_since)
         members = sorted(members_of(live, own), key=lambda member: member.node)
         if tuple(members) != self._electorate.members:
-            self._electorate = Electorate(members)
+            self._electorate = Electorate(members, before=self._electorate)
         return self._electorate
 
     def _service_changed(self, old: ServiceView | None, new: ServiceView | None) -> None:

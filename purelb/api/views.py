@@ -11,7 +11,6 @@ from purelb.api.addresses import (
     Family,
     IPAddress,
     IPNetwork,
-    family_of,
     parse_ip,
     parse_network,
 )
@@ -83,13 +82,6 @@ class ServiceView:
     def slots(self, family: Family) -> tuple[Slot, ...]:
         """Return the announcing slots of one family."""
         return parse_slots(self.annotations.get(annotations.ANNOUNCING[family], ""))
-
-    def slot(self, address: IPAddress) -> Slot | None:
-        """Return the slot of one address, if somebody announces it."""
-        for slot in self.slots(family_of(address)):
-            if slot.address == address:
-                return slot
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,9 +122,6 @@ def test_our_definition_leaves_objects_as_they_are(cluster_world: World) -> None
     cluster_world(scenario)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the allocator remembers until its end that there are no conditions"
-)
 def test_our_definition_brings_conditions_without_a_restart(cluster_world: World) -> None:
     """At the latest when the counts change, because the status is then written anew."""
 

@@ -12,6 +12,7 @@ import pytest
 
 from nodeagent.core.election import Electorate, elect, members_of
 from nodeagent.core.slots import SlotWrite
+from nodeagent.core.vips import slot_of
 from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
 from purelb.api.views import LeaseView, ServiceView
@@ -204,7 +205,7 @@ def test_no_address_is_ever_on_two_nodes_and_all_return(size: int, seed: int) ->
     for vip in VIPS:
         holders = [node.name for node in cluster.nodes if node.holds(vip)]
         assert len(holders) == 1
-        slot = cluster.store.services[ServiceKey(f"ns/{vip}")].slot(parse_ip(vip))
+        slot = slot_of(cluster.store.services[ServiceKey(f"ns/{vip}")], parse_ip(vip))
         assert slot is not None
         assert [slot.node] == holders
 

@@ -1,11 +1,11 @@
 """Links and default routes, and the dummy link: the one door to pyroute2.
 
 Belongs here: what is asked for rarely. Does not: addresses and events, of which there are
-thousands; pyroute2 needs 20 times as long for one as a few lines of `struct` (measured). Called by
-the shells of the network programs.
+thousands; pyroute2 needs 20 times as long for one as a few lines of `struct` (measured), which is
+why the list of links does without it too. Called by the shells of the network programs.
 
-Every call opens a pyroute2 object of its own (0.3 ms) in the network namespace of the calling
-thread: once an object has met ENOBUFS, each later call on it fails.
+Every call that uses pyroute2 opens an object of its own (0.3 ms) in the network namespace of the
+calling thread: once an object has met ENOBUFS, each later call on it fails.
 """
 
 import asyncio

@@ -92,12 +92,11 @@ def test_a_service_is_parsed_once() -> None:
     assert split_key(view.key) == ("shop", "web")
 
 
-def test_a_slot_is_found_by_its_address() -> None:
-    """In the annotation of its family."""
+def test_slots_are_those_of_a_family() -> None:
+    """Each in the annotation of its family."""
     view = view_service(decode_service(json.dumps(SERVICE)))
-    assert view.slot(WEB) == Slot(NodeName("a"), LinkName("eth0"), WEB)
-    assert view.slot(ip_address("192.0.2.2")) is None
-    assert view.slot(ip_address("::1")) is None
+    assert view.slots(Family.IPV4) == (Slot(NodeName("a"), LinkName("eth0"), WEB),)
+    assert view.slots(Family.IPV6) == ()
 
 
 def test_updates_that_differ_only_in_slots_and_version_are_equal_without_them() -> None:
