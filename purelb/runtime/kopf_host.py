@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
 
+import aiohttp
 import kopf
 
 from purelb.api.resources import DecodeError, Object, convert, decode_page
@@ -198,13 +199,12 @@ class KopfHost:
     async def _host_guest(self) -> None:
         """Run one guest to its end; on cancellation stop it and wait for its thread."""
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        stop = threading.Event()
+        guest = _Guest(self._access)
+        self._fill(guest, loop)
 
         def live() -> None:
             try:
-                _run_guest(self._registry(loop), stop)
-            except asyncio.CancelledError:
-                pass  # told to stop while it was still logging in
+                asyncio.run(guest.live())
             except Exception:  # whatever ends a guest, the host goes on
                 logger.warning("kopf failed", exc_info=True)
             finally:
@@ -217,11 +217,12 @@ class KopfHost:
         try:
             await ended.wait()
         finally:
-            stop.set()
+            guest.stop()
             await asyncio.shield(asyncio.to_thread(thread.join, STOP_SECONDS))
 
-    def _registry(self, loop: asyncio.AbstractEventLoop) -> kopf.OperatorRegistry:
-        registry = kopf.OperatorRegistry()
+    def _fill(self, guest: "_Guest", loop: asyncio.AbstractEventLoop) -> None:
+        registry = guest.registry
+
         for mirror in self._mirrors:
             _watch_kind(registry, mirror, loop)
 
@@ -240,14 +241,76 @@ class KopfHost:
             logger.info("kopf stops")
 
         @kopf.on.login(registry=registry)
-        async def login(**_: object) -> kopf.ConnectionInfo:
+        async def login(**_: object) -> kopf.AiohttpSession:
             now = time.monotonic()
             if now - self._logged_in_at < LOGIN_SECONDS:
                 await asyncio.sleep(LOGIN_SECONDS)  # refused credentials must not spin
             self._logged_in_at = now
-            return _connection(self._access)
+            return guest.log_in()
 
-        return registry
+
+class _Guest:
+    """One life of Kopf in a loop of its own, and the HTTP sessions it was given.
+
+    Ended by cancellation, not by Kopf's stop flag: after that Kopf closes its session and waits
+    five seconds for requests that only ask for a new one. For the same reason the sessions are
+    ours to close.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.registry = kopf.OperatorRegistry()
+        self._access = access
+        self._lock = threading.Lock()
+        self._is_stopped = False
+        self._cancel: Callable[[], object] | None = None
+        self._sessions: list[aiohttp.ClientSession] = []
+
+    async def live(self) -> None:
+        """Run Kopf until it ends or is stopped."""
+        loop = asyncio.get_running_loop()
+        # Else each start warns that signals are ignored outside the main thread, as they should be.
+        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+        operator = loop.create_task(
+            kopf.operator(
+                registry=self.registry,
+                clusterwide=True,
+                standalone=True,  # leadership is our own Lease
+            )
+        )
+        with self._lock:
+            if self._is_stopped:
+                operator.cancel()
+            self._cancel = lambda: loop.call_soon_threadsafe(operator.cancel)
+        try:
+            await asyncio.wait([operator])
+        finally:
+            with self._lock:
+                self._cancel = None
+            for session in self._sessions:
+                await session.close()
+        if not operator.cancelled():
+            operator.result()
+
+    def stop(self) -> None:
+        """End Kopf; to be called from any thread, at any time."""
+        with self._lock:
+            self._is_stopped = True
+            if self._cancel is not None:
+                self._cancel()
+
+    def log_in(self) -> kopf.AiohttpSession:
+        """Return a session with the credentials of now; Kopf asks again when they expire."""
+        tls, token = self._access.ssl_context(), self._access.token()
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=True if tls is None else tls),
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+        )
+        self._sessions = [old for old in self._sessions if not old.closed] + [session]
+        return kopf.AiohttpSession(
+            server=self._access.server,
+            aiohttp_session=session,
+            expiration=datetime.datetime.now(datetime.UTC) + TOKEN_LIFE,
+        )
 
 
 def _watch_kind(
@@ -260,29 +323,6 @@ def _watch_kind(
         # Async, or Kopf would run it in a thread pool. Returns None and never touches `patch`:
         # anything else would be written on the object.
         loop.call_soon_threadsafe(mirror.note, event["type"], dict(event["object"]))
-
-
-def _run_guest(registry: kopf.OperatorRegistry, stop: threading.Event) -> None:
-    asyncio.run(
-        kopf.operator(
-            registry=registry,
-            clusterwide=True,
-            standalone=True,  # leadership is our own Lease
-            stop_flag=stop,
-        )
-    )
-
-
-def _connection(access: Access) -> kopf.ConnectionInfo:
-    return kopf.ConnectionInfo(
-        server=access.server,
-        ca_data=access.ca.encode() if access.ca else None,
-        insecure=access.is_insecure,
-        token=access.token(),
-        certificate_data=access.certificate.encode() if access.certificate else None,
-        private_key_data=access.key.encode() if access.key else None,
-        expiration=datetime.datetime.now(datetime.UTC) + TOKEN_LIFE,
-    )
 
 
 class _NullDiffBase(kopf.DiffBaseStorage):
