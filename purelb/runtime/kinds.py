@@ -1,17 +1,50 @@
 """The kinds that Kopf watches for the daemons."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
 from purelb.api.identifiers import NodeName
 from purelb.api.resources import (
     Node,
     NodeAgent,
+    Object,
     ServiceGroup,
     decode_node,
     decode_node_agent,
     decode_service_group,
 )
-from purelb.runtime.kopf_host import RareKind
+
+Kind = TypeVar("Kind", bound=Object)
 
 GROUP, VERSION = "purelb.io", "v2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RareKind(Generic[Kind]):
+    """A kind of which there are few objects that seldom change.
+
+    `group` is empty for the core API. `only` restricts the watch to one object's name.
+    """
+
+    group: str
+    version: str
+    plural: str
+    struct: type[Kind]
+    decode: Callable[[bytes], Kind]
+    only: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The collection over all namespaces."""
+        base = f"/apis/{self.group}" if self.group else "/api"
+        return f"{base}/{self.version}/{self.plural}"
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """The query parameters that restrict LIST and WATCH."""
+        return {"fieldSelector": f"metadata.name={self.only}"} if self.only else {}
+
 
 SERVICE_GROUPS = RareKind(
     group=GROUP,

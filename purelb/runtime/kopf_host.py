@@ -1,4 +1,4 @@
-"""Runs Kopf as a guest for the kinds that seldom change, and mirrors their objects.
+"""Keeps Kopf running as a guest for the kinds that seldom change, and mirrors their objects.
 
 Kopf lives in a thread with a loop of its own, because at its end it cancels every younger task of
 its loop, and because its per-event work must not delay ours. What it watches arrives here as facts;
@@ -9,60 +9,26 @@ nothing that a node holds depends on it.
 
 import asyncio
 import contextlib
-import datetime
 import logging
 import random
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, NoReturn, TypeVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Generic, NoReturn
 
-import aiohttp
-import kopf
-
-from purelb.api.resources import DecodeError, Object, convert, decode_page
+from purelb.api.resources import DecodeError, convert, decode_page
 from purelb.core.backoff import Backoff
 from purelb.runtime.credentials import Access
 from purelb.runtime.errors import NotFoundError, PurelbError, TransientError
+from purelb.runtime.kinds import Kind, RareKind
+from purelb.runtime.kopf_guest import Guest, Logins, Sink, Watch
 from purelb.runtime.kube import Kube
 
 logger = logging.getLogger(__name__)
 
-Kind = TypeVar("Kind", bound=Object)
-
 RELIST_SECONDS = 300.0  # Kopf does not tell what vanished while it was not watching
 SERVED_SECONDS = 2.0  # between looks for a CRD that is not there yet
-TOKEN_LIFE = datetime.timedelta(minutes=10)  # then Kopf asks for credentials again
 STOP_SECONDS = 1.0  # a guest that is slower ends in its own time
-LOGIN_SECONDS = 1.0  # between two logins, at least
 BACKOFF = Backoff(first=0.5, longest=30.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RareKind(Generic[Kind]):
-    """A kind of which there are few objects that seldom change.
-
-    `group` is empty for the core API. `only` restricts the watch to one object's name.
-    """
-
-    group: str
-    version: str
-    plural: str
-    struct: type[Kind]
-    decode: Callable[[bytes], Kind]
-    only: str | None = None
-
-    @property
-    def path(self) -> str:
-        """The collection over all namespaces."""
-        base = f"/apis/{self.group}" if self.group else "/api"
-        return f"{base}/{self.version}/{self.plural}"
-
-    @property
-    def selector(self) -> dict[str, str]:
-        """The query parameters that restrict LIST and WATCH."""
-        return {"fieldSelector": f"metadata.name={self.only}"} if self.only else {}
 
 
 class Mirror(Generic[Kind]):
@@ -140,9 +106,9 @@ class KopfHost:
         self, program: str, kube: Kube, access: Access, mirrors: Collection[Mirror[Any]]
     ) -> None:
         self.guests = 0  # how many guests were started
-        self._program, self._kube, self._access = program, kube, access
+        self._program, self._kube = program, kube
         self._mirrors = tuple(mirrors)
-        self._logged_in_at = -LOGIN_SECONDS
+        self._logins = Logins(program, access)
 
     async def run(self) -> NoReturn:
         """Work until cancelled."""
@@ -199,8 +165,8 @@ class KopfHost:
     async def _host_guest(self) -> None:
         """Run one guest to its end; on cancellation stop it and wait for its thread."""
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        guest = _Guest(self._access)
-        self._fill(guest, loop)
+        watches = [Watch(kind=m.kind, sink=_sink(m, loop)) for m in self._mirrors]
+        guest = Guest(self._program, self._logins, watches)
 
         def live() -> None:
             try:
@@ -220,170 +186,9 @@ class KopfHost:
             guest.stop()
             await asyncio.shield(asyncio.to_thread(thread.join, STOP_SECONDS))
 
-    def _fill(self, guest: "_Guest", loop: asyncio.AbstractEventLoop) -> None:
-        registry = guest.registry
 
-        for mirror in self._mirrors:
-            _watch_kind(registry, mirror, loop)
+def _sink(mirror: Mirror[Any], loop: asyncio.AbstractEventLoop) -> Sink:
+    def deliver(type_: str | None, raw: Mapping[str, Any]) -> None:
+        loop.call_soon_threadsafe(mirror.note, type_, raw)
 
-        @kopf.on.startup(registry=registry)
-        async def start(settings: kopf.OperatorSettings, **_: object) -> None:
-            tune(settings, self._program)
-            for mirror in self._mirrors:
-                kind = mirror.kind
-                if kind.only is not None:
-                    selected = (kind.group, kind.version, kind.plural)
-                    settings.watching.field_selectors[selected] = f"metadata.name={kind.only}"
-            logger.info("kopf started")
-
-        @kopf.on.cleanup(registry=registry)
-        async def stop(**_: object) -> None:
-            logger.info("kopf stops")
-
-        @kopf.on.login(registry=registry)
-        async def login(**_: object) -> kopf.AiohttpSession:
-            now = time.monotonic()
-            if now - self._logged_in_at < LOGIN_SECONDS:
-                await asyncio.sleep(LOGIN_SECONDS)  # refused credentials must not spin
-            self._logged_in_at = now
-            return guest.log_in()
-
-
-class _Guest:
-    """One life of Kopf in a loop of its own, and the HTTP sessions it was given.
-
-    Ended by cancellation, not by Kopf's stop flag: after that Kopf closes its session and waits
-    five seconds for requests that only ask for a new one. For the same reason the sessions are
-    ours to close.
-    """
-
-    def __init__(self, access: Access) -> None:
-        self.registry = kopf.OperatorRegistry()
-        self._access = access
-        self._lock = threading.Lock()
-        self._is_stopped = False
-        self._cancel: Callable[[], object] | None = None
-        self._sessions: list[aiohttp.ClientSession] = []
-
-    async def live(self) -> None:
-        """Run Kopf until it ends or is stopped."""
-        loop = asyncio.get_running_loop()
-        # Else each start warns that signals are ignored outside the main thread, as they should be.
-        logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
-        operator = loop.create_task(
-            kopf.operator(
-                registry=self.registry,
-                clusterwide=True,
-                standalone=True,  # leadership is our own Lease
-            )
-        )
-        with self._lock:
-            if self._is_stopped:
-                operator.cancel()
-            self._cancel = lambda: loop.call_soon_threadsafe(operator.cancel)
-        try:
-            await asyncio.wait([operator])
-        finally:
-            with self._lock:
-                self._cancel = None
-            for session in self._sessions:
-                await session.close()
-        if not operator.cancelled():
-            operator.result()
-
-    def stop(self) -> None:
-        """End Kopf; to be called from any thread, at any time."""
-        with self._lock:
-            self._is_stopped = True
-            if self._cancel is not None:
-                self._cancel()
-
-    def log_in(self) -> kopf.AiohttpSession:
-        """Return a session with the credentials of now; Kopf asks again when they expire."""
-        tls, token = self._access.ssl_context(), self._access.token()
-        session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=True if tls is None else tls),
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-        )
-        self._sessions = [old for old in self._sessions if not old.closed] + [session]
-        return kopf.AiohttpSession(
-            server=self._access.server,
-            aiohttp_session=session,
-            expiration=datetime.datetime.now(datetime.UTC) + TOKEN_LIFE,
-        )
-
-
-def _watch_kind(
-    registry: kopf.OperatorRegistry, mirror: Mirror[Any], loop: asyncio.AbstractEventLoop
-) -> None:
-    kind = mirror.kind
-
-    @kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)
-    async def note(event: Mapping[str, Any], **_: object) -> None:
-        # Async, or Kopf would run it in a thread pool. Returns None and never touches `patch`:
-        # anything else would be written on the object.
-        loop.call_soon_threadsafe(mirror.note, event["type"], dict(event["object"]))
-
-
-class _NullDiffBase(kopf.DiffBaseStorage):
-    """Keeps no copy of an object's spec in its annotations: the objects are the users'."""
-
-    def build(self, *, body: Any, extra_fields: Any = None) -> Any:  # noqa: ANN401  # kopf's types
-        return {}
-
-    def fetch(self, *, body: Any) -> None:  # noqa: ANN401  # kopf's types
-        return None
-
-    def store(self, *, body: Any, patch: Any, essence: Any) -> None:  # noqa: ANN401  # kopf's types
-        return None
-
-
-class _NullProgress(kopf.ProgressStorage):
-    """Keeps no handler progress on objects: handlers only record, they never retry."""
-
-    def fetch(self, *, key: Any, body: Any) -> None:  # noqa: ANN401  # kopf's types
-        return None
-
-    def store(self, *, key: Any, record: Any, body: Any, patch: Any) -> None:  # noqa: ANN401
-        return None
-
-    def purge(self, *, key: Any, body: Any, patch: Any) -> None:  # noqa: ANN401  # kopf's types
-        return None
-
-    def touch(self, *, body: Any, patch: Any, value: Any) -> None:  # noqa: ANN401  # kopf's types
-        return None
-
-    def clear(self, *, essence: Any) -> Any:  # noqa: ANN401  # kopf's types
-        return essence
-
-
-class Endless:
-    """Delays without end; iterable again and again, unlike a generator."""
-
-    def __init__(self, *head: float, tail: float) -> None:
-        self._head, self._tail = head, tail
-
-    def __iter__(self) -> Iterator[float]:
-        """Yield the head once, then the tail for ever."""
-        yield from self._head
-        while True:
-            yield self._tail
-
-
-def tune(settings: kopf.OperatorSettings, program: str) -> None:
-    """Make Kopf write nothing, wait endlessly, and end when told to."""
-    # Never written; a private name, because Kopf removes its finalizer wherever it meets it.
-    settings.persistence.finalizer = f"purelb.io/kopf-unused-{program}"
-    settings.persistence.diffbase_storage = _NullDiffBase()
-    settings.persistence.progress_storage = _NullProgress()
-    settings.scanning.disabled = True
-    settings.posting.enabled = False
-    settings.process.ultimate_exiting_timeout = None  # else it kills the process after ten minutes
-    settings.queueing.worker_limit = None
-    settings.queueing.idle_timeout = 0.2
-    settings.watching.chunk_size = 500
-    settings.watching.inactivity_timeout = 75
-    settings.networking.request_timeout = 30
-    settings.networking.connect_timeout = 5
-    settings.networking.error_backoffs = Endless(0.5, 1, 2, 5, tail=10)
-    logging.getLogger("kopf").setLevel(logging.WARNING)  # else one INFO line for each event
+    return deliver

@@ -25,6 +25,7 @@ from purelb.runtime.errors import (
 )
 
 Params: TypeAlias = Mapping[str, str]
+Session: TypeAlias = aiohttp.ClientSession
 
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 30.0
@@ -61,14 +62,7 @@ class Kube:
 
     async def __aenter__(self) -> Self:
         """Open the session."""
-        tls = self._access.ssl_context()
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._connections, ssl=True if tls is None else tls, keepalive_timeout=60
-            ),
-            headers={"User-Agent": f"{self._program}/{VERSION}"},
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._http = open_session(self._access, self._program, self._connections)
         return self
 
     async def __aexit__(
@@ -169,6 +163,18 @@ class Kube:
         if reply.status == 401:
             self._tokens.forget()
         raise refusal(reply.status, f"{what}: {_shown(reply.status, answer)}", _retry_after(reply))
+
+
+def open_session(access: Access, program: str, connections: int) -> Session:
+    """Return an HTTP session that trusts what `access` trusts; it sends no token by itself."""
+    tls = access.ssl_context()
+    return Session(
+        connector=aiohttp.TCPConnector(
+            limit=connections, ssl=True if tls is None else tls, keepalive_timeout=60
+        ),
+        headers={"User-Agent": f"{program}/{VERSION}"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
 def refusal(status: int, message: str, retry_after: float | None = None) -> Exception:
