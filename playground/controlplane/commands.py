@@ -4,7 +4,7 @@ Options are those of a cluster made by kubeadm, but for what would only cost tim
 leader election, no connection tracking limits, and controllers that nobody would notice.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -116,11 +116,13 @@ def apiserver(files: Files, control: Machine) -> Step:
     return _step(files, _control("kube-apiserver"), options, url)
 
 
-def controller_manager(files: Files, node_grace_seconds: float) -> Step:
+def controller_manager(
+    files: Files, node_grace_seconds: float, controllers: Sequence[str] = CONTROLLERS
+) -> Step:
     """Return the controllers; a silent node is not ready after the given time."""
     options = {
         "bind-address": "127.0.0.1",
-        "controllers": ",".join(CONTROLLERS),
+        "controllers": ",".join(controllers),
         "kubeconfig": str(files.paths.kubeconfigs / "kube-controller-manager"),
         "leader-elect": "false",
         "node-monitor-grace-period": f"{node_grace_seconds:g}s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -81,9 +82,26 @@ class Watch:
         return body
 
 
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP on a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(SECONDS)
+        self.sock.connect(self._path)
+
+
 @dataclass(slots=True)
 class Client:
-    """Speaks to one server. Paths may have a query; `query` is added to it."""
+    """Speaks to one server, at a URL of HTTP or of a Unix socket (`unix:/path`).
+
+    Paths may have a query; `query` is added to it.
+    """
 
     url: str
     namespace: str = "default"
@@ -92,6 +110,8 @@ class Client:
     def connection(self) -> http.client.HTTPConnection:
         """Return a new connection."""
         parts = urlsplit(self.url)
+        if parts.scheme == "unix":
+            return UnixConnection(parts.path)
         assert parts.hostname is not None
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
 
@@ -100,9 +120,10 @@ class Client:
         return {"User-Agent": "conformance/1"}
 
     def close(self) -> None:
-        """Close the kept connection."""
+        """Close the kept connection; the next request opens another."""
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
     def send(
         self, method: str, path: str, body: object = None, media_type: str = JSON, **query: object

@@ -1,27 +1,21 @@
-"""A server for the conformance tests, and a namespace of its own for each.
+"""The server that the conformance tests ask, and a namespace of its own for each.
 
-With CONFORMANCE_URL set the tests ask that server in place of the embedded one, without sending
-credentials: `kubectl proxy --disable-filter` in front of a real kube-apiserver serves. What such a
-server cannot do on request (forget its history at once) is a fixture that skips.
+With PURELB_E2E set it is a real control plane, else the embedded API server.
 """
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.conformance import servers
 from tests.conformance.client import WIDGETS, Client
+from tests.conformance.servers import Server
 
-EXTERNAL = os.environ.get("CONFORMANCE_URL", "")
 NUMBERS = itertools.count(1)
 WIDGET_SCHEMA = {
     "description": "A thing to test with.",
@@ -131,40 +125,23 @@ WIDGET_CRD = {
 
 
 @pytest.fixture(scope="session")
-def control(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where the embedded server's control socket is."""
-    return tmp_path_factory.mktemp("apiserver") / "control"
+def server() -> Iterator[Server]:
+    """The one server of all tests."""
+    with servers.real() if os.environ.get("PURELB_E2E") else servers.embedded() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
-def server_url(control: Path) -> Iterator[str]:
-    """Return the URL of the server to ask; the embedded one is started for it."""
-    if EXTERNAL:
-        yield EXTERNAL
-        return
-    command = [sys.executable, "-m", "playground.apiserver", "--control", str(control)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            word, url = process.stdout.readline().split()
-            assert word == "ready"
-            yield url
-        finally:
-            process.terminate()
-            assert process.wait(10) == 0
-
-
-@pytest.fixture(scope="session")
-def served(server_url: str) -> str:
+def served(server: Server) -> str:
     """Return the URL of a server that serves Widgets."""
-    client = Client(server_url)
+    client = Client(server.url)
     crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
     if client.get(f"{crds}/{WIDGETS}").code == 404:
         client.post(crds, WIDGET_CRD).ok()
     while client.get("/apis/conformance.example/v1/widgets").code == 404:
         time.sleep(0.05)  # a real server takes a moment to serve a new kind
     client.close()
-    return server_url
+    return server.url
 
 
 @pytest.fixture
@@ -178,28 +155,12 @@ def api(served: str) -> Iterator[Client]:
     client.close()
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP on a unix socket."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("control")
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(str(self._path))
-
-
 @pytest.fixture
-def compact(control: Path, served: str) -> Callable[[], None]:
+def compact(server: Server, api: Client) -> Callable[[], None]:
     """Return a function that makes the server forget its history."""
-    if EXTERNAL:
-        pytest.skip("a real server forgets its history after five minutes, not on request")
 
     def forget() -> None:
-        connection = _UnixConnection(control)
-        connection.request("POST", "/compact")
-        assert connection.getresponse().status == 200
-        connection.close()
+        server.compact()
+        api.close()  # the server may have been started anew
 
     return forget

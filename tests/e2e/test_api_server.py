@@ -4,7 +4,6 @@ Prints what was measured (`pytest -s`).
 """
 
 import asyncio
-import json
 import signal
 import time
 from collections.abc import Iterator
@@ -14,15 +13,14 @@ import pytest
 from playground.api import path_of
 from playground.cluster import Cluster
 from playground.nodes import INSTALL_NAMESPACE
+from tests.apiserver import SERVER, compact, serve_again
 from tests.e2e.install import announcer, daemon_pods, expose, exposed, installed, show, wait_slot
 from tests.e2e.journal import Journal, journal
 from tests.e2e.outsider import asking
 from tests.e2e.world import SECONDS, World
 
-SERVER = "kube-apiserver"
 SHORT_SECONDS = 2.0  # renewed each 3.3 s, an address of a Lease of 10 s is safe for 5.2 s
 EXPIRED = "version expired, listing again"
-ETCD = ("127.0.0.1", 2379)
 DROPPED = "dropped"
 
 pytestmark = pytest.mark.timeout(300)
@@ -45,16 +43,6 @@ async def settle(cluster: Cluster) -> None:
             await cluster.wait_answer(f"http://{address}/", machine=node, seconds=SECONDS)
     finally:
         await cluster.kubectl("delete", "service", "settled")
-
-
-async def serve_again(cluster: Cluster) -> float:
-    """Start the API server again and wait until it says that it is ready; returns its start."""
-    begun = time.time()
-    await cluster.restart(SERVER)
-    async with asyncio.timeout(SECONDS):
-        while (await cluster.kubectl("get", "--raw=/readyz", check=False)).returncode != 0:
-            pass  # kubectl itself takes its time
-    return begun
 
 
 async def measure_new(cluster: Cluster, name: str) -> str:
@@ -120,29 +108,6 @@ def test_after_a_long_outage_every_address_comes_back(cluster_world: World) -> N
             assert await announcer(cluster, "long") == home
 
     cluster_world(scenario)
-
-
-async def compact(cluster: Cluster) -> int:
-    """Let etcd forget all history; returns the revision from which on it remembers."""
-    # Its own API as JSON: a range of one key tells the present revision.
-    answer = await ask_etcd(cluster, "/v3/kv/range", {"key": "AA==", "limit": "1"})
-    revision = answer["header"]["revision"]
-    await ask_etcd(cluster, "/v3/kv/compaction", {"revision": revision, "physical": True})
-    return int(revision)
-
-
-async def ask_etcd(cluster: Cluster, path: str, body: object) -> dict[str, dict[str, str]]:
-    """Send one request to etcd on the control machine."""
-    reader, writer = await cluster.dial(*ETCD, machine="control")
-    data = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.0\r\nContent-Length: {len(data)}\r\n\r\n"
-    writer.write(head.encode() + data)
-    async with asyncio.timeout(SECONDS):
-        status, _, content = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
-    assert b" 200 " in status.splitlines()[0], content
-    answer: dict[str, dict[str, str]] = json.loads(content)
-    return answer
 
 
 async def relists(cluster: Cluster) -> dict[str, int]:
