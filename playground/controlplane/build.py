@@ -8,12 +8,14 @@ import fcntl
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from playground.controlplane.binaries import built, cache, locate
 from playground.controlplane.programs import ENVIRONMENT, MODULES, PROGRAMS, Program, arguments
 from playground.controlplane.toolchain import Say, find_go
+
+SILENT_SECONDS = 60.0  # longest time without a word: who reads a log must see that it goes on
 
 
 class BuildError(Exception):
@@ -45,24 +47,35 @@ def _build_all(
     for number, program in enumerate(programs, 1):
         say(f"{program.name}: building, {number} of {len(programs)}")
         begun = time.monotonic()
-        _compile(go, program, folder, environment)
+        _compile(go, program, folder, environment, say)
         say(f"{program.name}: built in {time.monotonic() - begun:.0f} s")
 
 
-def _compile(go: Path, program: Program, folder: Path, environment: Mapping[str, str]) -> None:
+def _compile(
+    go: Path, program: Program, folder: Path, environment: Mapping[str, str], say: Say
+) -> None:
     partial = folder / f".{program.name}"
-    done = subprocess.run(
+    with subprocess.Popen(
         [go, "build", "-o", partial, *arguments(program)],
         cwd=MODULES / program.module,
         env=dict(environment) | ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise BuildError(f"{program.name} cannot be built: {done.stdout.strip()[-2000:]}")
+    ) as compiler:
+        output = _wait(compiler, lambda: say(f"{program.name}: still building"))
+    if compiler.returncode != 0:
+        raise BuildError(f"{program.name} cannot be built: {output.strip()[-2000:]}")
     partial.rename(folder / program.name)
+
+
+def _wait(process: subprocess.Popen[str], meanwhile: Callable[[], None]) -> str:
+    """Return what a process has said when it has ended."""
+    while True:
+        try:
+            return process.communicate(timeout=SILENT_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            meanwhile()
 
 
 @contextlib.contextmanager
