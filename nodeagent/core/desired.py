@@ -106,7 +106,7 @@ def _selection(
     common: Common, observed: Observed, work: Work, memory: Memory, now: Instant
 ) -> Selection:
     if work.past is not None:  # what was there is there
-        return replace(work.past.state.selection, presence=dict.fromkeys(memory.presence, now))
+        return work.past.state.selection
     vips = work.vips.keys() - common.own
     return select(observed, common.config, vips, presence=memory.presence, now=now)
 

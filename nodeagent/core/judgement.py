@@ -133,8 +133,11 @@ def _home(context: Context, address: IPAddress) -> Home | Away:
 
 
 def _ambiguity(found: Ambiguous, address: IPAddress) -> str:
-    links = ", ".join(found.links)
-    return f"default routes of one metric lead over {links}, and each has the network of {address}"
+    routes, links = "; ".join(found.routes), " and ".join(found.links)
+    return (
+        f"default routes of one metric ({routes}) lead to links that each have the network of "
+        f"{address}: give one of {links} a lower metric, or name it in localInterface"
+    )
 
 
 def _preferred(

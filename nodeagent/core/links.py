@@ -5,8 +5,9 @@ addresses never count as evidence of a network: a node that lost its own would g
 from the VIP. Does not: what should be on the links (`desired`). Called by `desired` and the shell.
 """
 
+import math
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Network
 from typing import Final, TypeAlias
 
@@ -26,10 +27,12 @@ from purelb.api.links import (
 
 LINK_LOCAL = IPv6Network("fe80::/10")
 NO_EVIDENCE = IFA_F_DADFAILED | IFA_F_DEPRECATED | IFA_F_TENTATIVE  # IPv6 only
-# Seconds for which a network that vanished still counts: a restart of a network manager takes the
-# node's own address away and puts it back after some milliseconds, a carrier flap lasts about one
-# second; neither should move an address to another node.
+# Seconds for which a network that vanished still counts. A restart of a network manager takes the
+# node's own address away and puts it back after some milliseconds; that should not move an address
+# to another node. Without carrier nobody is served: only the shortest flaps are sat out.
 GRACE: Final = 2.0
+CARRIER_GRACE: Final = 0.6
+PRESENT: Final = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,12 @@ class Observed:
         return entry.mark == OUR_MARK or (bool(self.record) and placed(entry) in self.record)
 
 
+def route_text(route: DefaultRoute, link: LinkName) -> str:
+    """Write a default route as `ip route` does."""
+    via = "" if route.gateway is None else f" via {route.gateway}"
+    return f"default{via} dev {link} metric {route.metric}"
+
+
 def placed(entry: LinkAddress) -> Placed:
     """Return what tells an entry apart from others."""
     return Placed(entry.index, entry.address, entry.prefix)
@@ -89,6 +98,11 @@ class Nic:
     link: Link
     own: tuple[LinkAddress, ...] = ()
     networks: tuple[IPNetwork, ...] = ()
+
+    @property
+    def works(self) -> bool:
+        """Whether the link is up and has carrier."""
+        return self.link.is_up and self.link.has_carrier
 
     def network_with(self, address: IPAddress) -> IPNetwork | None:
         """Return the first network that contains the address, or None."""
@@ -115,25 +129,32 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """Several default routes of one metric lead to links that all contain the address."""
+    """Several default routes of one metric lead to links that all contain the address.
+
+    `routes` are these routes as `ip route` writes them, sorted as the kernel lists them.
+    """
 
     links: tuple[LinkName, ...]
+    routes: tuple[str, ...]
 
 
-Presence: TypeAlias = Mapping[tuple[LinkName, IPNetwork], Instant]  # when each was last there
+# A network on a link, which is known by its index and, where it is made anew, by its name. The
+# instant is when it was first found missing, PRESENT while it is there.
+Presence: TypeAlias = Mapping[tuple[int, LinkName, IPNetwork], Instant]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """The selected links of one moment.
 
-    `defaults` are those of the default routes, by family, empty in regex mode; `others` follow
-    them, in order of preference. `lingering` are networks seen less than GRACE ago. `subnets` is
-    what the Lease shows: sorted by text, without repeats. `expires_at` is when the next lingering
-    network stops counting.
+    `defaults` are those of the default routes, by family, empty in regex mode, and `routes` these
+    routes; `others` follow them, in order of preference. `lingering` are networks that vanished so
+    lately that they still count. `subnets` is what the Lease shows: sorted by text, without
+    repeats. `expires_at` is when the next lingering network stops counting.
     """
 
     defaults: Mapping[Family, tuple[Nic, ...]] = field(default_factory=dict)
+    routes: Mapping[Family, tuple[DefaultRoute, ...]] = field(default_factory=dict)
     others: tuple[Nic, ...] = ()
     lingering: tuple[tuple[Nic, IPNetwork], ...] = ()
     subnets: tuple[IPNetwork, ...] = ()
@@ -157,11 +178,20 @@ class Selection:
             if (home := _home(nic, address)) is not None:
                 return home
         if homes:
-            return Ambiguous(tuple(home.nic.link.name for home in homes))
+            return self._ambiguous(family_of(address), homes)
         for nic, network in self.lingering:
             if network.version == address.version and address in network:
                 return Home(nic, network, is_steady=False)
         return None
+
+    def _ambiguous(self, family: Family, homes: Collection[Home]) -> Ambiguous:
+        names = {home.nic.link.index: home.nic.link.name for home in homes}
+        routes = (
+            route_text(route, names[route.index])
+            for route in self.routes.get(family, ())
+            if route.index in names
+        )
+        return Ambiguous(tuple(names.values()), tuple(routes))
 
     def holder_of(self, address: IPAddress) -> LinkName | None:
         """Return the selected link on which the address is somebody else's own, or None."""
@@ -187,20 +217,32 @@ def select(
     nics = _Nics(observed, vips)
     if isinstance(config, Unconfigured):
         shown = config.state is SelectorState.DEFAULT
-        defaults = _defaults(nics, observed.routes, DUMMY) if shown else {}
-        return _finish(nics, defaults, (), presence=presence, now=now)
+        routes = _default_routes(observed.routes) if shown else {}
+        chosen = _Chosen(routes=routes, defaults=_defaults(nics, routes, DUMMY))
+        return _finish(nics, chosen, presence=presence, now=now)
     extra = [nics.named(name) for name in config.extra]
-    others = [nic for nic in extra if nic is not None]
+    others = tuple(nic for nic in extra if nic is not None)
     if config.pattern is None:
-        defaults = _defaults(nics, observed.routes, config.dummy)
-        return _finish(nics, defaults, others, presence=presence, now=now)
+        routes = _default_routes(observed.routes)
+        defaults = _defaults(nics, routes, config.dummy)
+        chosen = _Chosen(routes=routes, defaults=defaults, others=others)
+        return _finish(nics, chosen, presence=presence, now=now)
     matching = [
         nic
         for link in sorted(observed.links, key=lambda link: link.name)
         if link.name != config.dummy and not link.is_loopback
         if config.pattern.found_in(link.name) and (nic := nics.named(link.name)) is not None
     ]
-    return _finish(nics, {}, (*matching, *others), presence=presence, now=now)
+    return _finish(nics, _Chosen(others=(*matching, *others)), presence=presence, now=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chosen:
+    """What the configuration names; a link may be among `others` twice."""
+
+    routes: Mapping[Family, tuple[DefaultRoute, ...]] = field(default_factory=dict)
+    defaults: Mapping[Family, tuple[Nic, ...]] = field(default_factory=dict)
+    others: tuple[Nic, ...] = ()
 
 
 class _Nics:
@@ -220,10 +262,9 @@ class _Nics:
             return None
         if name not in self._built:
             link = self._links[name]
-            own = tuple(self._own.get(link.index, ()))
-            works = link.is_up and link.has_carrier
-            networks = tuple(dict.fromkeys(_evidence(own))) if works else ()
-            self._built[name] = Nic(link=link, own=own, networks=networks)
+            nic = Nic(link=link, own=tuple(self._own.get(link.index, ())))
+            networks = tuple(dict.fromkeys(_evidence(nic.own))) if nic.works else ()
+            self._built[name] = replace(nic, networks=networks)
         return self._built[name]
 
     def with_index(self, index: int) -> Nic | None:
@@ -236,46 +277,80 @@ def _evidence(own: Iterable[LinkAddress]) -> Iterator[IPNetwork]:
             yield network_of(entry.address, entry.prefix)
 
 
-def _defaults(
-    nics: _Nics, routes: Collection[DefaultRoute], dummy: LinkName
-) -> dict[Family, tuple[Nic, ...]]:
-    """Return the links of the default routes with the lowest metric, by family, each once.
+def _default_routes(
+    routes: Collection[DefaultRoute],
+) -> dict[Family, tuple[DefaultRoute, ...]]:
+    """Return the default routes with the lowest metric, by family, as the kernel lists them.
 
     A family without a default route uses the other's: its networks are advertised in any case, so
     the node may be elected there.
     """
-    found: dict[Family, tuple[Nic, ...]] = {}
+    found: dict[Family, tuple[DefaultRoute, ...]] = {}
     for family in FAMILIES:
         mine = [route for route in routes if route.family is family]
         lowest = min((route.metric for route in mine), default=0)
-        indices = dict.fromkeys(route.index for route in mine if route.metric == lowest)
-        chosen = (nics.with_index(index) for index in indices)
-        found[family] = tuple(n for n in chosen if n is not None and n.link.name != dummy)
+        found[family] = tuple(route for route in mine if route.metric == lowest)
     v4, v6 = found[Family.IPV4], found[Family.IPV6]
     return {Family.IPV4: v4 or v6, Family.IPV6: v6 or v4}
 
 
-def _finish(
-    nics: _Nics,
-    defaults: Mapping[Family, tuple[Nic, ...]],
-    others: Collection[Nic],
-    *,
-    presence: Presence,
-    now: Instant,
-) -> Selection:
+def _defaults(
+    nics: _Nics, routes: Mapping[Family, Collection[DefaultRoute]], dummy: LinkName
+) -> dict[Family, tuple[Nic, ...]]:
+    """Return the links of default routes, by family, each once."""
+    found: dict[Family, tuple[Nic, ...]] = {}
+    for family, mine in routes.items():
+        chosen = (nics.with_index(index) for index in dict.fromkeys(r.index for r in mine))
+        found[family] = tuple(n for n in chosen if n is not None and n.link.name != dummy)
+    return found
+
+
+def _finish(nics: _Nics, chosen: _Chosen, *, presence: Presence, now: Instant) -> Selection:
+    defaults, others = chosen.defaults, chosen.others
     selected = {nic.link.name: nic for nic in (*(n for d in defaults.values() for n in d), *others)}
-    present = {(name, net): now for name, nic in selected.items() for net in nic.networks}
-    past = {k: at for k, at in presence.items() if k not in present and now < at + GRACE}
-    lingering = ((nics.named(name), network) for name, network in past)
-    shown = {network for _, network in (*present, *past)}
+    present = {
+        (nic.link.index, name, network): PRESENT
+        for name, nic in selected.items()
+        for network in nic.networks
+    }
+    past, lingering, ends = _past(nics, present, presence, now)
+    shown = {network for _, _, network in (*present, *past)}
     return Selection(
         defaults=defaults,
+        routes=chosen.routes,
         others=tuple({nic.link.name: nic for nic in others}.values()),
-        lingering=tuple((nic, network) for nic, network in lingering if nic is not None),
+        lingering=lingering,
         subnets=tuple(sorted((n for n in shown if _is_shown(n)), key=str)),
         presence={**past, **present},
-        expires_at=min(past.values()) + GRACE if past else None,
+        expires_at=min(ends, default=None),
     )
+
+
+def _past(
+    nics: _Nics, present: Presence, presence: Presence, now: Instant
+) -> tuple[Presence, tuple[tuple[Nic, IPNetwork], ...], list[Instant]]:
+    """Return the networks that are missing and still count, their links, and when each ends.
+
+    A link that was renamed keeps its index; one that was made anew keeps its name.
+    """
+    places = {(index, network) for index, _, network in present}
+    places_by_name = {(name, network) for _, name, network in present}
+    past: dict[tuple[int, LinkName, IPNetwork], Instant] = {}
+    lingering: list[tuple[Nic, IPNetwork]] = []
+    ends: list[Instant] = []
+    for (index, name, network), missing_since in presence.items():
+        if (index, network) in places or (name, network) in places_by_name:
+            continue
+        since = min(missing_since, now)
+        nic = nics.with_index(index) or nics.named(name)
+        end = since + (GRACE if nic is not None and nic.works else CARRIER_GRACE)
+        if now >= end:
+            continue
+        past[index, name, network] = since
+        ends.append(end)
+        if nic is not None:
+            lingering.append((nic, network))
+    return past, tuple(lingering), ends
 
 
 def _is_shown(network: IPNetwork) -> bool:

@@ -30,7 +30,7 @@ class Link:
     name: LinkName
     mac: bytes
     is_up: bool  # IFF_UP: switched on by somebody
-    has_carrier: bool  # IFF_LOWER_UP
+    has_carrier: bool  # IFF_LOWER_UP, and no dormant or lower link forbids it (IFF_RUNNING)
     is_loopback: bool = False
     kind: str = ""  # IFLA_INFO_KIND: "veth", "dummy", ...; empty for hardware
     alias: str = ""  # IFLA_IFALIAS

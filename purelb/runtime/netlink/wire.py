@@ -37,7 +37,8 @@ ATTRIBUTE_TYPE = 0x3FFF  # the upper two bits of a type are flags
 MAIN_TABLE = 254  # RT_TABLE_MAIN
 
 ARPHRD_ETHER = 1  # linux/if_arp.h; hardware addresses of other types are no MACs
-IFF_UP, IFF_LOOPBACK, IFF_LOWER_UP = 0x1, 0x8, 0x10000  # linux/if.h
+IFF_UP, IFF_LOOPBACK, IFF_RUNNING, IFF_LOWER_UP = 0x1, 0x8, 0x40, 0x10000  # linux/if.h
+_CARRIER = IFF_LOWER_UP | IFF_RUNNING  # a cable, and RFC 2863's state is up or unknown
 
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
@@ -188,7 +189,7 @@ def parse_link_state(body: bytes) -> Link:
         name=LinkName(_text(attributes.get(IFLA_IFNAME))),
         mac=attributes.get(IFLA_ADDRESS, b"") if hardware == ARPHRD_ETHER else b"",
         is_up=bool(flags & IFF_UP),
-        has_carrier=bool(flags & IFF_LOWER_UP),
+        has_carrier=flags & _CARRIER == _CARRIER,
         is_loopback=bool(flags & IFF_LOOPBACK),
         kind=_text(information.get(IFLA_INFO_KIND)),
         alias=_text(attributes.get(IFLA_IFALIAS)),

@@ -6,7 +6,16 @@ from ipaddress import ip_network
 import pytest
 
 from nodeagent.core.config import NodeConfig, SelectorState, Unconfigured
-from nodeagent.core.links import GRACE, Ambiguous, Home, Observed, Presence, Selection, select
+from nodeagent.core.links import (
+    CARRIER_GRACE,
+    GRACE,
+    Ambiguous,
+    Home,
+    Observed,
+    Presence,
+    Selection,
+    select,
+)
 from purelb.api.addresses import Family, IPAddress, parse_ip
 from purelb.api.identifiers import LinkName
 from purelb.api.links import (
@@ -39,10 +48,11 @@ def chosen(
     routes: tuple[DefaultRoute, ...] = (route(),),
     links: tuple[Link, ...] = LINKS,
     vips: frozenset[IPAddress] = frozenset(),
+    presence: Presence | None = None,
 ) -> Selection:
     """Select on a host with several links."""
     observed = Observed(links=links, addresses=addresses, routes=routes)
-    return select(observed, config, vips, presence={}, now=100.0)
+    return select(observed, config, vips, presence=presence or {}, now=100.0)
 
 
 def home(selection: Selection, address: IPAddress = VIP) -> str | None:
@@ -99,7 +109,8 @@ def test_two_links_of_equal_default_routes_in_one_network_are_ambiguous() -> Non
     places = (entry(OWN, ETH0), entry("192.0.2.8/24", ETH1))
     routes = (route(ETH0), route(ETH1))
     assert chosen(*places, routes=routes).home_of(VIP) == Ambiguous(
-        (LinkName("eth0"), LinkName("eth1"))
+        links=(LinkName("eth0"), LinkName("eth1")),
+        routes=("default dev eth0 metric 0", "default dev eth1 metric 0"),
     )
     settled = replace(DEFAULT, extra=(LinkName("eth1"),))
     assert home(chosen(*places, routes=routes, config=settled)) == "eth1"
@@ -188,18 +199,57 @@ def again(
 def test_a_network_that_vanishes_counts_a_little_longer() -> None:
     """A restart of a network manager must not move addresses to another node."""
     before = chosen(entry(OWN)).presence
-    gone = again(before, 100.0 + GRACE - 0.1)
+    gone = again(before, 300.0)
     found = gone.home_of(VIP)
     assert isinstance(found, Home)
     assert (found.nic.link.name, found.is_steady) == ("eth0", False)
-    assert (subnets(gone), gone.expires_at) == (["192.0.2.0/24"], 100.0 + GRACE)
-    late = again(gone.presence, 100.0 + GRACE)
+    assert (subnets(gone), gone.expires_at) == (["192.0.2.0/24"], 300.0 + GRACE)
+    late = again(gone.presence, 300.0 + GRACE)
     assert (late.home_of(VIP), late.subnets, late.expires_at) == (None, (), None)
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        pytest.param((link(has_carrier=False),), id="no-carrier"),
+        pytest.param((link(is_up=False),), id="down"),
+        pytest.param((), id="deleted"),
+    ],
+)
+def test_without_a_link_that_works_a_network_counts_for_less_than_a_second(
+    links: tuple[Link, ...],
+) -> None:
+    """Nobody is served, whatever addresses are left; another node shall take over."""
+    gone = again(chosen(entry(OWN)).presence, 300.0, entry(OWN), links=links)
+    assert (subnets(gone), gone.expires_at) == (["192.0.2.0/24"], 300.0 + CARRIER_GRACE)
+    assert again(gone.presence, 301.0, entry(OWN), links=links).subnets == ()
+
+
+def test_a_renamed_link_is_followed_by_its_index() -> None:
+    """Its routes and IPv6 addresses go when it is switched off for that."""
+    before = chosen(entry(OWN), entry(OWN6)).presence
+    renamed = link(name="lan0")
+    gone = again(before, 300.0, entry(OWN), links=(replace(renamed, is_up=False),))
+    found = gone.home_of(VIP)
+    assert isinstance(found, Home)
+    assert (found.nic.link.name, found.is_steady) == ("lan0", False)
+    back = chosen(entry(OWN), entry(OWN6), links=(renamed,), presence=gone.presence)
+    assert home(back) == "lan0"
+    assert back.expires_at is None
+
+
+def test_a_link_that_is_made_anew_is_followed_by_its_name() -> None:
+    """With another index; while its address is not back, it is the home all the same."""
+    before = chosen(entry(OWN)).presence
+    gone = again(before, 300.0, links=(link(9, "eth0"),))
+    found = gone.home_of(VIP)
+    assert isinstance(found, Home)
+    assert (found.nic.link.index, found.is_steady) == (9, False)
 
 
 def test_a_link_that_vanishes_has_no_home_but_its_network_still_counts() -> None:
     """It may come back under its name."""
-    gone = again(chosen(entry(OWN)).presence, 101.0, links=())
+    gone = again(chosen(entry(OWN)).presence, 300.0, links=())
     assert (gone.home_of(VIP), subnets(gone)) == (None, ["192.0.2.0/24"])
 
 

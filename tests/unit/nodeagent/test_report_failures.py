@@ -137,7 +137,7 @@ def test_an_ambiguous_place_is_an_error_and_an_event() -> None:
     one = agent(facts(), host)
     found = one.run()
     assert reasons(found) == ["AnnouncementFailed"]
-    assert "eth0, eth1" in found.notices[0].message
+    assert "default dev eth0 metric 0; default dev eth1 metric 0" in found.notices[0].message
     assert [line.level for line in found.lines] == [Level.INFO, Level.ERROR]
     assert one.run().lines == ()
 
