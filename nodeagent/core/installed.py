@@ -72,13 +72,22 @@ def record_after(observed: Observed, outcomes: Iterable[Outcome]) -> frozenset[P
     return record
 
 
-def announced_after(
-    observed: Observed, outcomes: Iterable[Outcome], restless: Collection[int] = ()
+def unannounced(
+    announced: frozenset[Announced], interrupted: Collection[int]
 ) -> frozenset[Announced]:
+    """Return the announcements that stand although these links went down for however short a time.
+
+    A switch forgets what it learned from a port that goes down.
+    """
+    if not interrupted:
+        return announced
+    return frozenset(known for known in announced if known.index not in interrupted)
+
+
+def announced_after(observed: Observed, outcomes: Iterable[Outcome]) -> frozenset[Announced]:
     """Return the announcements that stand after a pass.
 
-    One falls when its address or its link's carrier is gone, when the address is put there anew, or
-    when the link is `restless`: it went down or changed since the last observation.
+    One falls when its address or its link's carrier is gone, or when the address is put there anew.
     """
     works = {link.index: link.mac for link in observed.links if link.is_up and link.has_carrier}
     present = {(entry.index, entry.address) for entry in observed.addresses}
@@ -96,7 +105,6 @@ def announced_after(
         known
         for known in observed.announced
         if works.get(known.index) == known.mac
-        and known.index not in restless
         and (known.index, known.address) in present
         and (known.index, known.address) not in fallen
     )

@@ -10,7 +10,6 @@ import heapq
 import itertools
 import math
 import struct
-from collections.abc import Container
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
@@ -116,15 +115,22 @@ class Schedule:
         """Begin a burst; one under way begins anew."""
         self._set(address, _Turn(now + garp.initial_delay, garp.count - 1, garp))
 
-    def keep(self, addresses: Container[IPAddress]) -> None:
-        """End the announcements of all other addresses."""
-        for address in [known for known in self._turns if known not in addresses]:
-            del self._turns[address]
+    def stop(self, address: IPAddress) -> None:
+        """End the announcements of an address; harmless if there are none."""
+        self._turns.pop(address, None)
 
-    def take(self, now: Instant) -> tuple[IPAddress, ...]:
-        """Return what is due, longest overdue first, and put down each one's next turn."""
-        due = []
-        while (at := self.next_due()) is not None and at <= now:
+    def clear(self) -> None:
+        """End all announcements."""
+        self._turns.clear()
+        self._heap.clear()
+
+    def take(self, now: Instant, limit: int | None = None) -> tuple[IPAddress, ...]:
+        """Return what is due, longest overdue first, and put down each one's next turn.
+
+        What is beyond the limit stays due.
+        """
+        due: list[IPAddress] = []
+        while (at := self.next_due()) is not None and at <= now and len(due) != limit:
             address = heapq.heappop(self._heap)[2]
             due.append(address)
             self._advance(address, now)

@@ -72,10 +72,11 @@ class Report:
     """What to tell after one pass, and what will have been told then.
 
     `slots` and `overrides` are all that is outstanding by the Services as they are known: what is
-    under way must not be sent again.
+    under way must not be sent again. `left` are the addresses that were in place and no longer are.
     """
 
     told: Told
+    left: tuple[IPAddress, ...] = ()
     slots: tuple[SlotWrite, ...] = ()
     overrides: tuple[Override, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -105,6 +106,7 @@ def report(
         teller.counts.append(Count(words.AFFINITY_FALLBACKS, (("service", str(address)),)))
     return Report(
         told=after,
+        left=tuple(a for a in affected if a in told.held and a not in after.held),
         slots=tuple(chain(*after.slots.values())),
         overrides=tuple(after.overrides.values()),
         notices=tuple(teller.notices),

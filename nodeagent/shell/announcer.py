@@ -6,7 +6,8 @@ whether an address is still ours (asked of the loop's last pass before each tran
 
 import asyncio
 import logging
-from collections.abc import Callable, Container
+import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -14,13 +15,17 @@ from nodeagent.core.config import Garp
 from nodeagent.core.packets import Schedule, frames
 from nodeagent.core.plan import Announce
 from purelb.api.addresses import IPAddress
+from purelb.api.identifiers import Instant
+from purelb.api.links import Link
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import PermanentError, PurelbError
 from purelb.runtime.packets import PacketSender
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 500  # transmissions in one turn, then others have theirs
+# Transmissions in one go, and seconds of pause after it: at most 2,000 a second, whatever falls due
+# at once, because switches and hosts drop broadcasts beyond what they can take.
+AT_ONCE, PAUSE = 50, 0.025
 
 
 @dataclass(slots=True)
@@ -42,6 +47,8 @@ class Announcer:
         self._schedule = Schedule()
         self._ops: dict[IPAddress, Announce] = {}
         self._senders: dict[int, PacketSender] = {}
+        self._links: Collection[Link] = ()
+        self._free_at: Instant = -math.inf  # when the pace allows to send again
         self._wake = asyncio.Event()
 
     def start(self, op: Announce, garp: Garp) -> None:
@@ -50,27 +57,44 @@ class Announcer:
         self._schedule.start(op.address, self._clock.now(), garp)
         self._wake.set()
 
-    def keep(self, addresses: Container[IPAddress]) -> None:
-        """End the announcements of all other addresses."""
-        self._schedule.keep(addresses)
-        for address in [known for known in self._ops if known not in addresses]:
-            del self._ops[address]
+    def stop(self, address: IPAddress) -> None:
+        """End the announcements of an address."""
+        self._schedule.stop(address)
+        self._ops.pop(address, None)
 
-    async def send_due(self) -> None:
-        """Send what is due now; lets others have their turn in between."""
-        for number, address in enumerate(self._schedule.take(self._clock.now()), start=1):
+    def clear(self) -> None:
+        """End all announcements."""
+        self._schedule.clear()
+        self._ops.clear()
+
+    def follow(self, links: Collection[Link]) -> None:
+        """Close the sockets of links that are gone; `links` are all there are."""
+        if links is self._links:
+            return
+        self._links = links
+        for index in self._senders.keys() - {link.index for link in links}:
+            self._senders.pop(index).close()
+
+    def send_due(self) -> None:
+        """Send what is due now, as far as the pace allows; the rest stays due."""
+        now = self._clock.now()
+        if now < self._free_at:
+            return
+        due = self._schedule.take(now, AT_ONCE)
+        if due:
+            self._free_at = now + PAUSE * len(due) / AT_ONCE
+        for address in due:
             op = self._ops.get(address)
             if op is not None and self._may_send(address):
                 self._send(op)
-            if number % AT_ONCE == 0:
-                await asyncio.sleep(0)
 
     async def run(self) -> NoReturn:
         """Send until cancelled."""
         while True:
-            await self._clock.wait(self._wake, self._schedule.next_due())
+            due = self._schedule.next_due()
+            await self._clock.wait(self._wake, None if due is None else max(due, self._free_at))
             self._wake.clear()
-            await self.send_due()
+            self.send_due()
 
     def close(self) -> None:
         """Close all sockets."""

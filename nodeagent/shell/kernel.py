@@ -60,6 +60,7 @@ class Kernel:
         self._audit_at: Instant = 0.0
         self._lost: dict[IPAddress, Instant] = {}  # ours that somebody else removed
         self._leaving: set[Placed] = set()  # ours that we take away ourselves
+        self._interrupted: set[int] = set()  # links that did not work at some moment
 
     @property
     def has_marks(self) -> bool:
@@ -94,6 +95,11 @@ class Kernel:
     def next_audit(self) -> Instant:
         """Return when everything is to be looked at again."""
         return self._audit_at
+
+    def take_interrupted(self) -> frozenset[int]:
+        """Return the links that went down since the last call, even if they are up again."""
+        found, self._interrupted = frozenset(self._interrupted), set()
+        return found
 
     async def observe(
         self, record: frozenset[Placed], announced: frozenset[Announced]
@@ -177,10 +183,8 @@ class Kernel:
                     return  # our own; IPv6 goes on to find out whether it is a duplicate
                 if entry.mark != OUR_MARK:
                     self.unrest = note_change(self.unrest, entry.index, self._clock.now())
-            case LinkChanged(index=index, gone=gone):
-                self._stale.add(LINKS)
-                if gone:
-                    self.unrest = {k: v for k, v in self.unrest.items() if k != index}
+            case LinkChanged():
+                self._note_link(event)
             case RouteChanged():
                 self._stale.add(ROUTES)
             case Lost():
@@ -188,6 +192,13 @@ class Kernel:
             case _:
                 assert_never(event)
         self._wake()
+
+    def _note_link(self, event: LinkChanged) -> None:
+        self._stale.add(LINKS)
+        if not event.works:
+            self._interrupted.add(event.index)
+        if event.gone:
+            self.unrest = {k: v for k, v in self.unrest.items() if k != event.index}
 
     def _note_gone(self, place: Placed, mark: int) -> None:
         now = self._clock.now()

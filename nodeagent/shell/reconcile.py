@@ -14,10 +14,16 @@ from nodeagent.core.config import NodeConfig
 from nodeagent.core.desired import desire
 from nodeagent.core.election import Electorate, Member
 from nodeagent.core.facts import Facts
-from nodeagent.core.installed import Outcome, adopt, announced_after, record_after
+from nodeagent.core.installed import (
+    Outcome,
+    adopt,
+    announced_after,
+    record_after,
+    unannounced,
+)
 from nodeagent.core.links import Announced, Observed, Placed
 from nodeagent.core.plan import AddAddress, Announce, plan
-from nodeagent.core.report import Told, report
+from nodeagent.core.report import Report, Told, report
 from nodeagent.core.verdicts import DesiredState, Here
 from nodeagent.core.vips import gather
 from nodeagent.settings import Settings
@@ -131,6 +137,7 @@ class Loop:
         """Make one pass; returns when time alone calls for the next."""
         parts, now = self._connected, self._clock.now()
         parts.keeper.tick(now)
+        self._announced = unannounced(self._announced, self._kernel.take_interrupted())
         observed = await self._kernel.observe(self._record, self._announced)
         if observed is None:
             return now + RETRY_SECONDS  # not read completely: nothing follows from that
@@ -147,8 +154,8 @@ class Loop:
         self._announced = announced_after(observed, outcomes)
         self.desired = desired
         self._is_empty = not any(observed.is_ours(entry) for entry in observed.addresses)
-        self._tell(outcomes)
-        await self._announce(outcomes)
+        self._connected.announcer.follow(observed.links)
+        self._announce(outcomes, self._tell(outcomes))
         if has_new_content:
             self._waker.wake()  # we are a candidate now, or no longer: look again at once
         expiry = self._world.sightings.next_expiry(fresh_since)
@@ -202,7 +209,7 @@ class Loop:
         content = lease_content(self._settings, world.node, world.config, desired.selection.subnets)
         return parts.keeper.publish(content)
 
-    def _tell(self, outcomes: tuple[Outcome, ...]) -> None:
+    def _tell(self, outcomes: tuple[Outcome, ...]) -> Report:
         parts, me = self._connected, self._settings.node
         members = len(self.electorate.members) if self.electorate is not None else 0
         found = report(me, self.told, self.desired, outcomes, members)
@@ -215,16 +222,21 @@ class Loop:
                 if seconds is not None:
                     parts.metrics.repair_seconds.observe(seconds)
         parts.slots.want((*found.slots, *found.overrides))
+        return found
 
-    async def _announce(self, outcomes: tuple[Outcome, ...]) -> None:
+    def _announce(self, outcomes: tuple[Outcome, ...], found: Report) -> None:
         announcer, garp = self._connected.announcer, self.desired.garp
         if not self.desired.is_whole:
             return
-        announcer.keep(self.told.held if garp is not None else ())
+        if garp is None:
+            announcer.clear()
+            return
+        for address in found.left:
+            announcer.stop(address)
         for outcome in outcomes:
-            if isinstance(outcome.op, Announce) and garp is not None:
+            if isinstance(outcome.op, Announce):
                 announcer.start(outcome.op, garp)
-        await announcer.send_due()
+        announcer.send_due()
 
     @property
     def _connected(self) -> Parts:

@@ -208,7 +208,9 @@ def test_a_link_is_followed_from_its_making_to_its_end(namespace: Namespace) -> 
                 "link set one0 name two0",
                 "link del two0",
             )
-            return await seen.wait_for(LinkChanged(index=77, name=LinkName("two0"), gone=True))
+            return await seen.wait_for(
+                LinkChanged(index=77, name=LinkName("two0"), gone=True, works=False)
+            )
 
     names = [
         (event.name, event.gone)
@@ -220,7 +222,8 @@ def test_a_link_is_followed_from_its_making_to_its_end(namespace: Namespace) -> 
 
 def test_a_lost_carrier_is_reported(namespace: Namespace, far_namespace: Namespace) -> None:
     """The far end of the cable goes down; nobody touched the near one."""
-    changed = LinkChanged(index=if_nametoindex("eth0"), name=LinkName("eth0"), gone=False)
+    index, name = if_nametoindex("eth0"), LinkName("eth0")
+    changed = LinkChanged(index=index, name=name, gone=False, works=False)
 
     async def scenario() -> None:
         async with running() as seen:
@@ -241,7 +244,9 @@ def test_a_link_that_leaves_a_bridge_is_not_gone(namespace: Namespace) -> None:
     async def scenario() -> list[Event]:
         async with running() as seen:
             namespace.ip("link set port0 nomaster", "link set port0 name last0")
-            return await seen.wait_for(LinkChanged(index=78, name=LinkName("last0"), gone=False))
+            return await seen.wait_for(
+                LinkChanged(index=78, name=LinkName("last0"), gone=False, works=False)
+            )
 
     events = asyncio.run(scenario())
     assert not [event for event in events if isinstance(event, LinkChanged) and event.gone]

@@ -49,11 +49,15 @@ class AddressSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkChanged:
-    """A link came, went, was renamed, or changed its state in any way."""
+    """A link came, went, was renamed, or changed its state in any way.
+
+    `works`: it is up and has carrier.
+    """
 
     index: int
     name: LinkName
     gone: bool
+    works: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +176,5 @@ def _address_event(message: wire.Message) -> Event | None:
 def _link_event(message: wire.Message) -> Event:
     family, index, name = wire.parse_link(message.body)
     gone = message.kind == wire.RTM_DELLINK and family == socket.AF_UNSPEC
-    return LinkChanged(index=index, name=name, gone=gone)
+    works = not gone and wire.link_works(message.body)
+    return LinkChanged(index=index, name=name, gone=gone, works=works)

@@ -179,6 +179,12 @@ def parse_link(body: bytes) -> tuple[int, int, LinkName]:
     return family, index, LinkName(_text(_attributes(body, _LINK.size).get(IFLA_IFNAME)))
 
 
+def link_works(body: bytes) -> bool:
+    """Tell from a RTM_NEWLINK whether the link is up and has carrier."""
+    _, _, _, flags, _ = _LINK.unpack_from(body)
+    return bool(flags & IFF_UP) and bool(flags & IFF_LOWER_UP)
+
+
 def parse_link_state(body: bytes) -> Link:
     """Read the whole of a RTM_NEWLINK."""
     _, hardware, index, flags, _ = _LINK.unpack_from(body)

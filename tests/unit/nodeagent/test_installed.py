@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from nodeagent.core.installed import Outcome, adopt, announced_after, record_after
+from nodeagent.core.installed import Outcome, adopt, announced_after, record_after, unannounced
 from nodeagent.core.links import Announced, Observed, Placed
 from nodeagent.core.plan import AddAddress, Announce, RefreshAddress, RemoveAddress
 from purelb.api.identifiers import LinkName
@@ -71,10 +71,16 @@ def test_a_burst_stands_as_long_as_its_address_and_link_do() -> None:
     seen = observed(f"{VIP}/32")
     assert announced_after(seen, [Outcome(COPY)]) == {BURST}
     assert announced_after(seen, [Outcome(GONE)]) == frozenset()
-    assert announced_after(seen, (), restless={ETH0}) == frozenset()
     assert announced_after(observed(OWN), ()) == frozenset()
     for other in (link(has_carrier=False), link(is_up=False), link(mac=b"\2" * 6)):
         assert announced_after(replace(seen, links=(other,)), ()) == frozenset()
+
+
+def test_a_burst_falls_with_a_link_that_was_down_for_a_moment() -> None:
+    """Even if nobody has seen it in that state; other links' bursts stand."""
+    assert unannounced(frozenset({BURST}), {ETH0}) == frozenset()
+    assert unannounced(frozenset({BURST}), {ETH0 + 1}) == {BURST}
+    assert unannounced(frozenset({BURST}), ()) == {BURST}
 
 
 def test_a_burst_that_has_begun_is_remembered() -> None:

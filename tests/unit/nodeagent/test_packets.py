@@ -154,8 +154,21 @@ def test_what_is_no_longer_here_is_no_longer_announced() -> None:
     schedule = Schedule()
     schedule.start(VIP, 100.0, Garp())
     schedule.start(VIP6, 100.0, Garp())
-    schedule.keep({VIP6})
+    schedule.stop(VIP)
+    schedule.stop(VIP)
     assert schedule.take(200.0) == (VIP6,)
+    schedule.clear()
+    assert schedule.next_due() is None
+
+
+def test_what_is_beyond_the_limit_stays_due() -> None:
+    """The longest overdue come first, the rest with the next look."""
+    schedule = Schedule()
+    schedule.start(VIP6, 100.1, Garp())
+    schedule.start(VIP, 100.0, Garp())
+    assert schedule.take(101.0, 1) == (VIP,)
+    assert schedule.next_due() == 100.1
+    assert schedule.take(101.0, 1) == (VIP6,)
 
 
 def test_nothing_scheduled_is_never_due() -> None:
