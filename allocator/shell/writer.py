@@ -44,9 +44,10 @@ class ServiceWriter:
         if self._may_patch:
             try:
                 return _view(await self._kube.patch(path + subresource, body))
-            except ForbiddenError:
+            except ForbiddenError as error:
                 logger.info(
-                    "patch is not allowed, replacing the whole object", extra={"path": path}
+                    "patch is not allowed, replacing the whole object",
+                    extra={"path": path, "error": str(error)},
                 )
         view = _view(await replace_object(self._kube, path, body, subresource))
         self._may_patch = False  # not before: a webhook's refusal is a 403 as well

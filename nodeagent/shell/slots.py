@@ -71,9 +71,10 @@ class SlotWriter:
         if self._may_patch:
             try:
                 await self._kube.patch(path, body)
-            except ForbiddenError:
+            except ForbiddenError as error:
                 logger.info(
-                    "patch is not allowed, replacing the whole object", extra={"path": path}
+                    "patch is not allowed, replacing the whole object",
+                    extra={"path": path, "error": str(error)},
                 )
             else:
                 return

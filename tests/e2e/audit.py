@@ -1,42 +1,75 @@
-"""What the API server's audit log says of the daemons. Called by `conftest` and test_rbac."""
+"""What the API server's audit log says of the daemons, and how that compares with their rights."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from playground.nodes import INSTALL_NAMESPACE
+from tests import rights
+from tests.rights import Grant
 
-DAEMONS = tuple(
-    f"system:serviceaccount:{INSTALL_NAMESPACE}:{name}" for name in ("allocator", "lbnodeagent")
-)
-REFUSED = frozenset({401, 403})
+ACCOUNT = f"system:serviceaccount:{rights.NAMESPACE}"  # and a colon, and the name of a daemon
+ACCOUNTS = {f"{ACCOUNT}:{name}": name for name in rights.DAEMONS}
+FORBIDDEN = 403
+STAGES = frozenset({"ResponseStarted", "ResponseComplete"})
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One finished request of a daemon; `target` is a path of the API without its query."""
+    """One answered request of a daemon; `target` is a path of the API without its query.
 
-    user: str
+    `grant` is the right that it takes; None for a path that names no resource, such as /version.
+    """
+
+    daemon: str
     verb: str
     target: str
     status: int
+    grant: Grant | None
 
 
 def calls(log: Path) -> tuple[Call, ...]:
-    """Return the requests of all daemons, oldest first."""
+    """Return the requests of all daemons, oldest first; a watch twice, at its start and its end."""
     found = []
     with log.open() as lines:
         for line in lines:
             if line.endswith("\n"):  # the last one may be half written
                 event = json.loads(line)
                 name = event["user"].get("username", "")
-                if name in DAEMONS and event["stage"] == "ResponseComplete":
+                if name in ACCOUNTS and event["stage"] in STAGES:
                     status = event["responseStatus"]["code"]
                     target = event["requestURI"].partition("?")[0]
-                    found.append(Call(name, event["verb"], target, status))
+                    found.append(Call(ACCOUNTS[name], event["verb"], target, status, _grant(event)))
     return tuple(found)
 
 
-def refused(log: Path) -> tuple[Call, ...]:
-    """Return those that the API server refused for want of a right."""
-    return tuple(call for call in calls(log) if call.status in REFUSED)
+def excesses(seen: Iterable[Call]) -> Counter[Call]:
+    """Return, with their numbers, requests that were refused or that no right is granted for."""
+    has = {daemon: _rights(daemon) for daemon in rights.DAEMONS}
+    return Counter(
+        call
+        for call in seen
+        if call.status == FORBIDDEN
+        or (call.grant is not None and call.grant not in has[call.daemon])
+    )
+
+
+def unused(seen: Iterable[Call]) -> list[tuple[str, Grant]]:
+    """Return, sorted, what is granted to a daemon and is not needed by any of these requests."""
+    used = {(call.daemon, call.grant) for call in seen}
+    every = {(daemon, grant) for daemon in rights.DAEMONS for grant in _rights(daemon)}
+    return sorted(every - used)
+
+
+def _rights(daemon: str) -> set[Grant]:
+    return {grant for kind in ("ClusterRole", "Role") for grant in rights.granted(kind, daemon)}
+
+
+def _grant(event: dict[str, object]) -> Grant | None:
+    match event.get("objectRef"):
+        case {"resource": str(resource), **target}:
+            below = f"/{target['subresource']}" if "subresource" in target else ""
+            return str(target.get("apiGroup", "")), resource + below, str(event["verb"])
+        case _:
+            return None

@@ -6,7 +6,7 @@ What is read here is read with kubectl, as they would.
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from playground.api import path_of
 from playground.cluster import Cluster
 from playground.nodes import INSTALL_NAMESPACE
+from tests.e2e.audit import calls, excesses
 from tests.e2e.world import SECONDS, Scenario, World, obstacles
 
 ROOT = Path(__file__).parents[2]
@@ -29,19 +30,15 @@ Object = dict[str, Any]
 
 
 @contextlib.contextmanager
-def installed(folder: Path, *, before: Scenario | None = None) -> Iterator[World]:
+def installed(*, before: Scenario | None = None) -> Iterator[World]:
     """Run scenarios in a new cluster of three nodes with echo pods and our daemons.
 
-    `before` runs before anything is installed; `folder` gets the logs at the end.
+    `before` runs before anything is installed. At the end the API server's audit log is asked
+    whether a daemon wanted more than the manifests grant.
     """
     if reason := obstacles():
         pytest.skip(reason)
-    cluster = Cluster(
-        nodes=3,
-        control_plane="real",
-        node_grace_seconds=NODE_GRACE_SECONDS,
-        keep_logs=folder / "log",
-    )
+    cluster = Cluster(nodes=3, control_plane="real", node_grace_seconds=NODE_GRACE_SECONDS)
 
     async def install() -> None:
         if before is not None:
@@ -59,8 +56,20 @@ def installed(folder: Path, *, before: Scenario | None = None) -> Iterator[World
         try:
             runner.run(install())
             yield lambda scenario: runner.run(run(scenario))
+            assert not excesses(calls(cluster.paths.log("audit")))
         finally:
             runner.run(cluster.__aexit__(None, None, None))
+
+
+async def first(
+    cluster: Cluster, collection: str, claim: Callable[[Object], bool], **query: str
+) -> Object:
+    """Wait for an object of a collection of which a claim holds, and return it."""
+    async with asyncio.timeout(SECONDS):
+        async for _, found in cluster.api.watch(collection, **query):
+            if claim(found):
+                return found
+    raise AssertionError("the watch ended")
 
 
 async def wait_rolled_out(cluster: Cluster, *workloads: str) -> None:
@@ -89,6 +98,16 @@ async def agent(cluster: Cluster, node: str) -> Object:
         if pod["spec"].get("nodeName") == node
     ]
     return found
+
+
+async def evict(cluster: Cluster, name: str) -> None:
+    """Ask for a Pod to leave, as `kubectl drain` does."""
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": name, "namespace": INSTALL_NAMESPACE},
+    }
+    await cluster.api.post(f"{path_of('Pod', INSTALL_NAMESPACE, name)}/eviction", body)
 
 
 async def wait_slot(cluster: Cluster, name: str, family: str = "IPv4") -> None:

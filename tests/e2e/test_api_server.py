@@ -27,9 +27,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def cluster_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def cluster_world() -> Iterator[World]:
     """Run scenarios in one cluster with everything installed."""
-    with installed(tmp_path_factory.mktemp("apiserver")) as world:
+    with installed() as world:
         yield world
 
 

@@ -46,9 +46,9 @@ async def go_back(cluster: Cluster) -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def cluster_world() -> Iterator[World]:
     """Run scenarios in one cluster with our daemons upon the older definition."""
-    with installed(tmp_path_factory.mktemp("definitions"), before=go_back) as world:
+    with installed(before=go_back) as world:
         yield world
 
 

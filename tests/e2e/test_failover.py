@@ -4,19 +4,17 @@ Prints the times measured (`pytest -s`).
 """
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from playground.api import path_of
 from playground.cluster import Cluster
 from playground.nodes import INSTALL_NAMESPACE
 from tests.e2e.install import (
     agent,
     announcer,
     daemon_pods,
+    evict,
     exposed,
-    installed,
     wait_rolled_out,
     wait_slot,
 )
@@ -26,23 +24,6 @@ from tests.e2e.world import SECONDS, World
 
 LEASE_SECONDS = 10.0  # of the manifests
 TAINT = "maintenance=now:NoExecute"
-
-
-@pytest.fixture(scope="module")
-def cluster_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Run scenarios in one cluster with everything installed."""
-    with installed(tmp_path_factory.mktemp("failover")) as world:
-        yield world
-
-
-async def evict(cluster: Cluster, name: str) -> None:
-    """Ask for a Pod to leave, as `kubectl drain` does."""
-    body = {
-        "apiVersion": "policy/v1",
-        "kind": "Eviction",
-        "metadata": {"name": name, "namespace": INSTALL_NAMESPACE},
-    }
-    await cluster.api.post(f"{path_of('Pod', INSTALL_NAMESPACE, name)}/eviction", body)
 
 
 async def delete(cluster: Cluster, name: str) -> None:
@@ -55,7 +36,7 @@ LEAVING = {"evicted": evict, "deleted": delete}
 
 @pytest.mark.parametrize("how", LEAVING)
 def test_an_agent_that_leaves_hands_its_addresses_over_and_its_successor_gets_them_back(
-    cluster_world: World, how: str
+    installed: World, how: str
 ) -> None:
     """Both families, each with one holder at any instant."""
 
@@ -78,11 +59,11 @@ def test_an_agent_that_leaves_hands_its_addresses_over_and_its_successor_gets_th
             assert (await agent(cluster, node))["metadata"]["uid"] != pod["metadata"]["uid"]
             assert [kept.overlap(address) for address in addresses] == [0.0, 0.0]
 
-    cluster_world(scenario)
+    installed(scenario)
 
 
 def test_a_tainted_node_gives_its_addresses_away_until_the_taint_is_gone(
-    cluster_world: World,
+    installed: World,
 ) -> None:
     """Its agent is not replaced there, and it leaves no Lease behind."""
 
@@ -112,10 +93,10 @@ def test_a_tainted_node_gives_its_addresses_away_until_the_taint_is_gone(
             )
             assert kept.overlap(address) == 0.0
 
-    cluster_world(scenario)
+    installed(scenario)
 
 
-def test_a_node_without_power_loses_its_addresses_within_its_lease(cluster_world: World) -> None:
+def test_a_node_without_power_loses_its_addresses_within_its_lease(installed: World) -> None:
     """With power again it gets them back, from the one that had them."""
 
     async def scenario(cluster: Cluster) -> None:
@@ -143,4 +124,4 @@ def test_a_node_without_power_loses_its_addresses_within_its_lease(cluster_world
             assert kept.overlap(address) == 0.0
             assert await announcer(cluster, "powerless") == node
 
-    cluster_world(scenario)
+    installed(scenario)

@@ -1,16 +1,20 @@
 """What the daemons ask the API server for, as its audit log has it.
 
-That nothing is refused is checked at the end of every module with daemons, too (`conftest`).
+That they want no more than they may is asked of every cluster at its end, too (`install`).
 """
 
 import re
 
+from playground.api import path_of
 from playground.cluster import Cluster
-from tests.e2e.audit import DAEMONS, Call, calls, refused
+from playground.nodes import INSTALL_NAMESPACE
+from tests import rights
+from tests.e2e.audit import ACCOUNT, FORBIDDEN, Call, calls, excesses, unused
+from tests.e2e.install import TIMEOUT, agent, evict, first, show, wait_rolled_out
 from tests.e2e.user import FAMILIES, Story, User, addresses, group, namespace, ours, service
 from tests.e2e.world import World
 
-ALLOCATOR, AGENT = DAEMONS
+ALLOCATOR, AGENT = rights.DAEMONS
 READS = frozenset({"get", "list", "watch"})
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/purelb-system/leases"
 EVENTS = r"/api/v1/namespaces/[^/]+/events(/[^/]+)?"
@@ -28,14 +32,14 @@ WRITES = {
         EVENTS,
     ),
 }
-FORBIDDEN = {
+DENIED = {
     ALLOCATOR: ("get secrets -A", "create pods -A", "delete services -A", "patch nodes"),
     AGENT: ("get secrets -A", "create pods -A", "delete services -A", "patch servicegroups -A"),
 }
 
 
 async def session(user: User) -> None:
-    """Do a little of everything: give, share, pin, refuse, change groups, take back, restart."""
+    """Do a little of everything: give, share, pin, refuse, change, take back, repeat, restart."""
     key = {"allow-shared-ip": "key"}
     await user.apply(
         namespace("tenant"),
@@ -58,12 +62,41 @@ async def session(user: User) -> None:
     await user.until("pinned", lambda one: one["spec"]["externalTrafficPolicy"] == "Cluster")
     await user.patch("first", {"type": "ClusterIP"})
     await user.until("first", lambda one: not addresses(one) and not ours(one).keys() - key.keys())
+    await repeat(user, "again")
+    await interfere(user.cluster, "node-a")
     for workload in ("deployment/allocator", "daemonset/lbnodeagent"):
-        await user.kubectl("-n", "purelb-system", "rollout", "restart", workload)
-        await user.kubectl("-n", "purelb-system", "rollout", "status", workload, "--timeout=60s")
+        await user.kubectl("-n", INSTALL_NAMESPACE, "rollout", "restart", workload)
+        await wait_rolled_out(user.cluster, workload)
     await user.delete("service", "both")
     await user.apply(service("last"))
     await user.until_served("last")
+
+
+async def repeat(user: User, name: str) -> None:
+    """Take a Service's address and give it back: each Event about it is then seen twice."""
+    (address,) = addresses(await user.get(name))
+    await user.patch(name, {"type": "ClusterIP"})
+    await user.until(name, lambda one: not ours(one))
+    await user.patch(name, {"type": "LoadBalancer"})
+    assert await user.until_served(name) == (address,)
+    for reason in ("AddressAssigned", "AnnouncingLocal"):
+        await user.event(name, reason, address, count=2)
+
+
+async def interfere(cluster: Cluster, node: str) -> None:
+    """Write to an agent's Lease between its last renewal and its end; returns when that is over."""
+    name = f"purelb-node-{node}"
+    pod = (await agent(cluster, node))["metadata"]["name"]
+    before = await show(cluster, "lease", name, "-n", INSTALL_NAMESPACE)
+    await first(
+        cluster,
+        path_of("Lease", INSTALL_NAMESPACE),
+        lambda one: one["spec"]["renewTime"] != before["spec"]["renewTime"],
+        fieldSelector=f"metadata.name={name}",
+    )
+    await cluster.kubectl("-n", INSTALL_NAMESPACE, "annotate", "lease", name, "by=somebody")
+    await evict(cluster, pod)
+    await cluster.kubectl("-n", INSTALL_NAMESPACE, "wait", "--for=delete", f"pod/{pod}", TIMEOUT)
 
 
 def writes_elsewhere(seen: tuple[Call, ...]) -> list[Call]:
@@ -72,20 +105,18 @@ def writes_elsewhere(seen: tuple[Call, ...]) -> list[Call]:
         call
         for call in seen
         if call.verb not in READS
-        and not any(re.fullmatch(place, call.target) for place in WRITES[call.user])
+        and not any(re.fullmatch(place, call.target) for place in WRITES[call.daemon])
     ]
 
 
-def test_a_session_needs_no_right_that_the_manifests_lack(story: Story) -> None:
-    """Both daemons have worked, nothing was refused, nothing was written where it is not theirs."""
+def test_the_daemons_ask_for_exactly_what_the_manifests_grant(story: Story) -> None:
+    """Of all they did in this cluster, here and in other tests, and no right was for nothing."""
 
     async def scene(user: User) -> None:
         await session(user)
-        log = user.cluster.paths.log("audit")
-        seen = calls(log)
-        writers = {call.user for call in seen if call.verb not in READS}
-        assert writers == set(DAEMONS)
-        assert not refused(log)
+        seen = calls(user.cluster.paths.log("audit"))
+        assert not excesses(seen)
+        assert not unused(seen)
         assert not writes_elsewhere(seen)
 
     story(scene)
@@ -95,25 +126,27 @@ def test_the_rights_end_where_the_work_ends(story: Story) -> None:
     """The API server's own answer about what a stolen token would be good for."""
 
     async def scene(user: User) -> None:
-        for account, actions in FORBIDDEN.items():
+        for daemon, actions in DENIED.items():
             for action in actions:
                 answer = await user.cluster.kubectl(
-                    "auth", "can-i", *action.split(), f"--as={account}", check=False
+                    "auth", "can-i", *action.split(), f"--as={ACCOUNT}:{daemon}", check=False
                 )
                 assert (action, answer.stdout) == (action, "no\n")
 
     story(scene)
 
 
-def test_a_request_that_is_refused_is_seen(world: World) -> None:
+def test_a_request_beyond_the_rights_is_an_excess(world: World) -> None:
     """In a cluster without daemons, by a person with the allocator's token."""
 
     async def scenario(cluster: Cluster) -> None:
         log = cluster.paths.log("audit")
-        before = refused(log)
         option = f"--kubeconfig={cluster.kubeconfig('allocator')}"
+        before = excesses(calls(log))
         await cluster.kubectl("-n", "default", "get", "secrets", option, check=False)
-        (call,) = refused(log)[len(before) :]
-        assert call == Call(ALLOCATOR, "list", "/api/v1/namespaces/default/secrets", 403)
+        seen = calls(log)
+        path, grant = "/api/v1/namespaces/default/secrets", ("", "secrets", "list")
+        assert excesses(seen) - before == {Call(ALLOCATOR, "list", path, FORBIDDEN, grant): 1}
+        assert (ALLOCATOR, ("", "services", "list")) in unused(seen)
 
     world(scenario)

@@ -3,26 +3,16 @@
 Prints the client's longest gaps (`pytest -s`).
 """
 
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
-
-import pytest
 
 from playground.cluster import Cluster
 from playground.nodes import INSTALL_NAMESPACE
-from tests.e2e.install import daemon_pods, exposed, installed, wait_rolled_out
+from tests.e2e.install import daemon_pods, exposed, wait_rolled_out
 from tests.e2e.journal import journal
 from tests.e2e.outsider import asking
 from tests.e2e.world import World
 
 LONGEST_GAP = 3.0  # seconds without an answer; a client sends a lost SYN again after one and two
-
-
-@pytest.fixture(scope="module")
-def cluster_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Run scenarios in one cluster with everything installed."""
-    with installed(tmp_path_factory.mktemp("rolling")) as world:
-        yield world
 
 
 async def roll(cluster: Cluster, workload: str, component: str) -> None:
@@ -35,7 +25,7 @@ async def roll(cluster: Cluster, workload: str, component: str) -> None:
     assert not after & before
 
 
-def test_a_client_hardly_notices_that_every_agent_is_replaced(cluster_world: World) -> None:
+def test_a_client_hardly_notices_that_every_agent_is_replaced(installed: World) -> None:
     """Each address goes from node to node, on one at a time, in both families."""
 
     async def scenario(cluster: Cluster) -> None:
@@ -63,10 +53,10 @@ def test_a_client_hardly_notices_that_every_agent_is_replaced(cluster_world: Wor
             assert [kept.overlap(address) for address in addresses] == [0.0, 0.0]
             assert max(one.longest_gap() for one in asked.values()) < LONGEST_GAP
 
-    cluster_world(scenario)
+    installed(scenario)
 
 
-def test_a_new_allocator_moves_nothing(cluster_world: World) -> None:
+def test_a_new_allocator_moves_nothing(installed: World) -> None:
     """What it finds given it leaves as it is, and it goes on giving."""
 
     async def scenario(cluster: Cluster) -> None:
@@ -80,4 +70,4 @@ def test_a_new_allocator_moves_nothing(cluster_world: World) -> None:
             assert len(kept.spans(address)) == 1
             assert kept.holders(address)
 
-    cluster_world(scenario)
+    installed(scenario)

@@ -42,9 +42,9 @@ Uses = Mapping[str, Set[str]]  # Pod → the ids of the tokens it has used
 
 
 @pytest.fixture(scope="module")
-def cluster_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def cluster_world() -> Iterator[World]:
     """Run scenarios in one cluster with everything installed."""
-    with installed(tmp_path_factory.mktemp("tokens")) as world:
+    with installed() as world:
         yield world
 
 

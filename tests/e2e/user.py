@@ -95,10 +95,10 @@ class User:
         )
         return addresses(found)
 
-    async def event(self, name: str, reason: str, text: str = "") -> Object:
-        """Wait for an Event about an object whose message contains a text, and return it."""
+    async def event(self, name: str, reason: str, text: str = "", count: int = 1) -> Object:
+        """Wait for an Event about an object, seen so often, whose message contains a text."""
         return await self._first(
-            lambda one: text in one["message"],
+            lambda one: text in one["message"] and one["count"] >= count,
             *("get", "events", "--all-namespaces"),
             f"--field-selector=involvedObject.name={name},reason={reason}",
         )

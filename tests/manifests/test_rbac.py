@@ -4,23 +4,14 @@ The table is kept by hand, from the code; what is really called is asked of a re
 audit log in `tests/e2e`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import pytest
-import yaml
 
-Object = Mapping[str, Any]
-Grant = tuple[str, str, str]  # API group, resource, verb
-
-DEPLOY = Path(__file__).parents[2] / "deploy"
-NAMESPACE = "purelb-system"
-DAEMONS = ("allocator", "lbnodeagent")
+from tests.rights import DAEMONS, NAMESPACE, RBAC, Grant, Object, granted, grants, of_kind
 
 INFORMER = "purelb.runtime.informer: LIST and WATCH"
 MIRROR = "purelb.runtime.kopf_host: Kopf watches, the mirror lists"
-REPLACE = "purelb.runtime.replace: GET and PUT where PATCH is refused"
 EVENTS = "purelb.runtime.events"
 LEASES = "purelb.runtime.leases"
 CORE, PURELB, COORDINATION = "", "purelb.io", "coordination.k8s.io"
@@ -30,9 +21,7 @@ CLUSTER: Mapping[str, Mapping[tuple[str, str, str], str]] = {
     "allocator": {
         (CORE, "services", "list watch"): INFORMER,
         (CORE, "services", "patch"): "allocator.shell.writer: spec, and what a status write drops",
-        (CORE, "services", "get update"): REPLACE,
         (CORE, "services/status", "patch"): "allocator.shell.writer",
-        (CORE, "services/status", "update"): REPLACE,
         (CORE, "events", "create patch"): EVENTS,
         (PURELB, "servicegroups", "list watch"): MIRROR,
         (PURELB, "servicegroups/status", "patch"): "allocator.shell.groups: server-side apply",
@@ -40,7 +29,6 @@ CLUSTER: Mapping[str, Mapping[tuple[str, str, str], str]] = {
     "lbnodeagent": {
         (CORE, "services", "list watch"): INFORMER,
         (CORE, "services", "patch"): "nodeagent.shell.slots",
-        (CORE, "services", "get update"): REPLACE,
         (CORE, "nodes", "list watch"): MIRROR,
         (CORE, "events", "create patch"): EVENTS,
         (PURELB, "lbnodeagents", "list watch"): MIRROR,
@@ -54,43 +42,9 @@ INSTALL: Mapping[str, Mapping[tuple[str, str, str], str]] = {
     "lbnodeagent": {
         (COORDINATION, "leases", "list watch"): INFORMER,
         (COORDINATION, "leases", "create patch delete"): LEASES,
-        (COORDINATION, "leases", "get update"): f"{LEASES}: GET and PUT where PATCH is refused",
+        (COORDINATION, "leases", "get"): f"{LEASES}: whose it is, if it changed before its end",
     },
 }
-
-
-def documents(file: str) -> tuple[Object, ...]:
-    """Return the objects of a manifest."""
-    return tuple(yaml.safe_load_all((DEPLOY / file).read_text()))
-
-
-RBAC = documents("rbac.yaml")
-
-
-def of_kind(kind: str) -> tuple[Object, ...]:
-    """Return the objects of a kind."""
-    return tuple(found for found in RBAC if found["kind"] == kind)
-
-
-def grants(role: Object) -> Iterator[Grant]:
-    """Yield what a role grants, each verb on its own."""
-    for rule in role["rules"]:
-        assert set(rule) == {"apiGroups", "resources", "verbs"}
-        for group in rule["apiGroups"]:
-            for resource in rule["resources"]:
-                for verb in rule["verbs"]:
-                    yield group, resource, verb
-
-
-def granted(kind: str, daemon: str) -> list[Grant]:
-    """Return, sorted, what the bindings of a kind give to a daemon's ServiceAccount."""
-    roles = {role["metadata"]["name"]: role for role in of_kind(kind)}
-    subject = {"kind": "ServiceAccount", "name": daemon, "namespace": NAMESPACE}
-    found: list[Grant] = []
-    for binding in of_kind(f"{kind}Binding"):
-        if subject in binding["subjects"]:
-            found += grants(roles[binding["roleRef"]["name"]])
-    return sorted(found)
 
 
 def needed(table: Mapping[tuple[str, str, str], str]) -> list[Grant]:

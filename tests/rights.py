@@ -1,0 +1,48 @@
+"""What the manifests let the daemons do. Called by the tests of manifests and of the audit log."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Object = Mapping[str, Any]
+Grant = tuple[str, str, str]  # API group, resource with its subresource, verb
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+NAMESPACE = "purelb-system"
+DAEMONS = ("allocator", "lbnodeagent")
+
+
+def documents(file: str) -> tuple[Object, ...]:
+    """Return the objects of a manifest."""
+    return tuple(yaml.safe_load_all((DEPLOY / file).read_text()))
+
+
+RBAC = documents("rbac.yaml")
+
+
+def of_kind(kind: str) -> tuple[Object, ...]:
+    """Return the objects of a kind."""
+    return tuple(found for found in RBAC if found["kind"] == kind)
+
+
+def grants(role: Object) -> Iterator[Grant]:
+    """Yield what a role grants, each verb on its own."""
+    for rule in role["rules"]:
+        assert set(rule) == {"apiGroups", "resources", "verbs"}
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                for verb in rule["verbs"]:
+                    yield group, resource, verb
+
+
+def granted(kind: str, daemon: str) -> list[Grant]:
+    """Return, sorted, what the bindings of a kind give to a daemon's ServiceAccount."""
+    roles = {role["metadata"]["name"]: role for role in of_kind(kind)}
+    subject = {"kind": "ServiceAccount", "name": daemon, "namespace": NAMESPACE}
+    found: list[Grant] = []
+    for binding in of_kind(f"{kind}Binding"):
+        if subject in binding["subjects"]:
+            found += grants(roles[binding["roleRef"]["name"]])
+    return sorted(found)
