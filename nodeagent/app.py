@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from nodeagent import settings as config
 from nodeagent.settings import Settings
 from nodeagent.shell.announcer import Announcer
+from nodeagent.shell.inspector import Inspector
 from nodeagent.shell.kernel import Kernel
 from nodeagent.shell.leases import LeaseKeeper
 from nodeagent.shell.metrics import AgentMetrics, Snapshot
@@ -59,6 +60,7 @@ class Agent:
         )
         self.poster = EventPoster(clients.events, "purelb-lbnodeagent", settings.node, clock)
         self.reporter = Reporter(settings.node, self.world, metrics, self.poster)
+        self.inspector = Inspector(settings.node, self.world, self.reporter, waker, clock)
         self.slots = SlotWriter(clients.kube, clock, self.reporter.written)
         self.loop.connect(
             Parts(
@@ -66,6 +68,7 @@ class Agent:
                 announcer=self.announcer,
                 slots=self.slots,
                 reporter=self.reporter,
+                inspector=self.inspector,
                 metrics=metrics,
             )
         )
@@ -86,6 +89,7 @@ class Agent:
                     ("loop", self.loop.run()),
                     ("announcer", self.announcer.run()),
                     ("slots", self.slots.run()),
+                    ("inspector", self.inspector.run()),
                 )
             ]
             renewing = tasks.create_task(self.keeper.run(), name="lease")
@@ -130,6 +134,7 @@ class Agent:
             members=len(electorate.members) if electorate is not None else 0,
             subnets=electorate.subnet_count if electorate is not None else 0,
             local_subnets=self.loop.desired.selection.subnets,
+            findings=self.inspector.findings,
         )
 
     def _is_alive(self) -> str | None:

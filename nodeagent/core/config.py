@@ -4,15 +4,16 @@ Belongs here: choice, defaults, limits and defects of users' texts. Does not: wh
 selects (`links`). Called by the shell whenever an LBNodeAgent or the own Node changes.
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from nodeagent.core import selectors
+from nodeagent.core.findings import Check, Finding
 from nodeagent.core.notices import Kind, Notice
 from purelb.api.durations import parse_duration
 from purelb.api.identifiers import LinkName
-from purelb.api.links import FOREVER
+from purelb.api.links import FOREVER, LONGEST_LIFETIME, is_link_name
 from purelb.api.patterns import Pattern, parse_pattern
 from purelb.api.problems import NoticeType
 from purelb.api.resources import AddressConfig, AddressConfigs, GarpConfig, LocalSpec, NodeAgent
@@ -63,7 +64,7 @@ class NodeConfig:
     """What the effective LBNodeAgent says. `pattern` None: the interface of the default route.
 
     `source` is "namespace/name" of the LBNodeAgent; `extra` are exact names in order of preference;
-    `garp` None: nothing is ever sent. `remarks` are defects that have a default, for the log.
+    `garp` None: nothing is ever sent. `findings` are defects that have a default.
     """
 
     source: str
@@ -74,7 +75,7 @@ class NodeConfig:
     local: Lifetimes = LOCAL
     remote: Lifetimes = REMOTE
     notices: tuple[Notice, ...] = ()
-    remarks: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def state(self) -> SelectorState:
@@ -91,6 +92,7 @@ class Unconfigured:
 
     state: SelectorState
     notices: tuple[Notice, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def choose(agents: Collection[NodeAgent], node: NodeView) -> NodeConfig | Unconfigured:
@@ -106,35 +108,40 @@ def choose(agents: Collection[NodeAgent], node: NodeView) -> NodeConfig | Unconf
     if effective is None:
         nothing = not ordered or bool(matching)
         state = SelectorState.DEFAULT if nothing else SelectorState.DESELECTED
-        return Unconfigured(state=state, notices=broken)
+        return Unconfigured(state=state, findings=broken)
     ignored = tuple(
-        _notice(agent, "ConfigIgnored", f"{_key(effective)} takes precedence on node {node.name}")
-        for agent in matching
-        if agent is not effective
+        _ignored(agent, effective, node) for agent in matching if agent is not effective
     )
-    return _read(effective, node, broken + ignored)
+    config = _read(effective)
+    return replace(config, notices=ignored, findings=(*broken, *config.findings))
 
 
 def _key(agent: NodeAgent) -> str:
     return f"{agent.metadata.namespace}/{agent.metadata.name}"
 
 
-def _notice(agent: NodeAgent, reason: str, message: str) -> Notice:
+def _ignored(agent: NodeAgent, effective: NodeAgent, node: NodeView) -> Notice:
     return Notice(
         kind=Kind.NODE_AGENT,
         key=_key(agent),
         severity=NoticeType.WARNING,
-        reason=reason,
-        message=message,
+        reason="ConfigIgnored",
+        message=f"{_key(effective)} takes precedence on node {node.name}",
     )
 
 
-def _broken_selectors(agents: Collection[NodeAgent]) -> Iterator[Notice]:
+def _broken_selectors(agents: Collection[NodeAgent]) -> Iterator[Finding]:
     for agent in agents:
         selector = agent.spec.node_selector
         if selector is None or (defect := selectors.defect_of(selector)) is None:
             continue
-        yield _notice(agent, "InvalidNodeSelector", f"nodeSelector matches no node: {defect}")
+        yield Finding(
+            check=Check.CONFIGURATION,
+            subject="spec.nodeSelector",
+            message=f"{_key(agent)} matches no node: {defect}",
+            key=_key(agent),
+            reason="InvalidNodeSelector",
+        )
 
 
 def _matching(agents: Collection[NodeAgent], node: NodeView) -> tuple[NodeAgent, ...]:
@@ -148,29 +155,30 @@ def _matching(agents: Collection[NodeAgent], node: NodeView) -> tuple[NodeAgent,
     return (*specific, *general)
 
 
-def _read(
-    agent: NodeAgent, node: NodeView, notices: tuple[Notice, ...]
-) -> NodeConfig | Unconfigured:
-    local = agent.spec.local or LocalSpec()
+def _read(agent: NodeAgent) -> NodeConfig | Unconfigured:
+    local, fields = agent.spec.local or LocalSpec(), _Fields(_key(agent))
     try:
         pattern = _pattern(local.local_interface)
     except ValueError as error:
-        text = f"node {node.name} is announcing nothing: localInterface {error}"
-        broken = _notice(agent, "ConfigError", text)
-        return Unconfigured(state=SelectorState.INVALID, notices=(*notices, broken))
-    dummy = LinkName(local.dummy_interface) if local.dummy_interface else DUMMY
-    garp, remarks = _garp(local.garp_config)
+        broken = Finding(
+            check=Check.CONFIGURATION,
+            subject="spec.local.localInterface",
+            message=f"{error}; this node is announcing nothing until that is corrected",
+            key=_key(agent),
+            reason="ConfigError",
+        )
+        return Unconfigured(state=SelectorState.INVALID, findings=(broken,))
+    dummy = fields.dummy(local.dummy_interface)
     lifetimes = local.address_config or AddressConfigs()
     return NodeConfig(
         source=_key(agent),
         pattern=pattern,
-        extra=tuple(LinkName(name) for name in local.interfaces or () if name and name != dummy),
+        extra=fields.interfaces(local.interfaces or (), dummy),
         dummy=dummy,
-        garp=garp,
-        local=_lifetimes(lifetimes.local_interface, LOCAL_LIFETIME, has_prefix_route=False),
-        remote=_lifetimes(lifetimes.dummy_interface, 0, has_prefix_route=True),
-        notices=notices,
-        remarks=remarks,
+        garp=fields.garp(local.garp_config),
+        local=fields.lifetimes("localInterface", lifetimes.local_interface, LOCAL_LIFETIME),
+        remote=fields.lifetimes("dummyInterface", lifetimes.dummy_interface, 0),
+        findings=tuple(fields.findings),
     )
 
 
@@ -178,42 +186,101 @@ def _pattern(text: str) -> Pattern | None:
     return None if text in ("", DEFAULT_LINK) else parse_pattern(text)
 
 
-def _garp(config: GarpConfig | None) -> tuple[Garp | None, tuple[str, ...]]:
-    if config is None:
-        return Garp(), ()
-    if not config.enabled:
-        return None, ()
-    standard, remarks = GarpConfig(), []
+class _Fields:
+    """Reads the fields of one `spec.local`, and collects what is wrong with them."""
 
-    def seconds(name: str, text: str, otherwise: str) -> float:
+    def __init__(self, key: str) -> None:
+        self.findings: list[Finding] = []
+        self._key = key
+
+    def dummy(self, text: str) -> LinkName:
+        if not text or is_link_name(text):
+            return LinkName(text) if text else DUMMY
+        self._note("dummyInterface", f"{text!r} is no name for an interface; {DUMMY} is used")
+        return DUMMY
+
+    def interfaces(self, names: Sequence[str], dummy: LinkName) -> tuple[LinkName, ...]:
+        """Return the names that can be used, each once."""
+        usable: dict[LinkName, None] = {}
+        for number, name in enumerate(names):
+            field = f"interfaces[{number}]"
+            if not is_link_name(name):
+                self._note(field, f"{name!r} is no name of an interface; it is skipped")
+            elif name == dummy:
+                self._note(field, f"{name} is the dummyInterface, never a local one; it is skipped")
+            else:
+                usable[LinkName(name)] = None
+        return tuple(usable)
+
+    def garp(self, config: GarpConfig | None) -> Garp | None:
+        """Return how addresses are announced, None for not at all."""
+        if config is None:
+            return Garp()
+        if not config.enabled:
+            return None
+        usual = GarpConfig()
+        count = min(max(1, config.count), MOST_ROUNDS)
+        if count != config.count:
+            self._note(
+                "garpConfig.count", f"{config.count} is not 1 to {MOST_ROUNDS}; {count} is used"
+            )
+        return Garp(
+            initial_delay=self._seconds("initialDelay", config.initial_delay, usual.initial_delay),
+            interval=self._seconds("interval", config.interval, usual.interval),
+            count=count,
+            verifies=config.verify_before_send,
+            refresh_every=self._seconds(
+                "refreshInterval", config.refresh_interval, usual.refresh_interval
+            ),
+        )
+
+    def lifetimes(self, kind: str, config: AddressConfig | None, default: int) -> Lifetimes:
+        """Return the limits for one kind of interface, `localInterface` or `dummyInterface`."""
+        config, path = config or AddressConfig(), f"addressConfig.{kind}"
+        valid, usual = config.valid_lifetime, default
+        wished = valid if valid is not None and 0 <= valid <= LONGEST_LIFETIME else usual
+        used = max(wished, SHORTEST_LIFETIME) if wished else 0  # 0: without end
+        if valid is not None and used != valid:
+            shown = used or "0 (permanent)"
+            limits = f"0 or {SHORTEST_LIFETIME} to {LONGEST_LIFETIME}"
+            self._note(f"{path}.validLifetime", f"{valid} is not {limits}; {shown} is used")
+        return Lifetimes(
+            valid=used or FOREVER,
+            preferred=self._preferred(path, config.preferred_lifetime, used),
+            has_prefix_route=(kind == "dummyInterface")
+            if config.no_prefix_route is None
+            else not config.no_prefix_route,
+        )
+
+    def _preferred(self, path: str, wished: int | None, valid: int) -> int:
+        if not valid:
+            return FOREVER  # what has no end cannot become deprecated
+        if wished is None:
+            return valid
+        used = min(wished, valid) if wished >= 0 else valid
+        if used != wished:
+            self._note(
+                f"{path}.preferredLifetime",
+                f"{wished} is not 0 to the valid lifetime; {used} is used",
+            )
+        return used
+
+    def _seconds(self, name: str, text: str, otherwise: str) -> float:
         try:
             if (value := parse_duration(text)) >= 0:
                 return value
             raise ValueError(f"{text!r} is negative")
         except ValueError as error:
-            remarks.append(f"garpConfig.{name}: {error}; {otherwise} is used")
+            self._note(f"garpConfig.{name}", f"{error}; {otherwise} is used")
             return parse_duration(otherwise)
 
-    garp = Garp(
-        initial_delay=seconds("initialDelay", config.initial_delay, standard.initial_delay),
-        interval=seconds("interval", config.interval, standard.interval),
-        count=min(max(1, config.count), MOST_ROUNDS),
-        verifies=config.verify_before_send,
-        refresh_every=seconds(
-            "refreshInterval", config.refresh_interval, standard.refresh_interval
-        ),
-    )
-    return garp, tuple(remarks)
-
-
-def _lifetimes(config: AddressConfig | None, default: int, *, has_prefix_route: bool) -> Lifetimes:
-    config = config or AddressConfig()
-    valid = default if config.valid_lifetime is None else config.valid_lifetime
-    if valid <= 0:  # what has no end cannot become deprecated
-        valid = preferred = FOREVER
-    else:
-        valid = max(valid, SHORTEST_LIFETIME)
-        wished = valid if config.preferred_lifetime is None else config.preferred_lifetime
-        preferred = min(wished, valid)
-    has_route = has_prefix_route if config.no_prefix_route is None else not config.no_prefix_route
-    return Lifetimes(valid=valid, preferred=preferred, has_prefix_route=has_route)
+    def _note(self, field: str, message: str) -> None:
+        self.findings.append(
+            Finding(
+                check=Check.CONFIGURATION,
+                subject=f"spec.local.{field}",
+                message=message,
+                key=self._key,
+                reason="ConfigurationWarning",
+            )
+        )

@@ -16,11 +16,12 @@ class Kind(StrEnum):
 
     SERVICE = "Service"
     NODE_AGENT = "LBNodeAgent"
+    NODE = "Node"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One Event about the object `key`, which is "namespace/name"."""
+    """One Event about the object `key`, which is "namespace/name", "/name" without a namespace."""
 
     kind: Kind
     key: str

@@ -35,6 +35,7 @@ from purelb.runtime.netlink.events import (
     LinkChanged,
     Lost,
     RouteChanged,
+    SettingChanged,
 )
 from purelb.runtime.netlink.wire import DeadAddress, Refresh
 
@@ -185,7 +186,7 @@ class Kernel:
                     self.unrest = note_change(self.unrest, entry.index, self._clock.now())
             case LinkChanged():
                 self._note_link(event)
-            case RouteChanged():
+            case RouteChanged() | SettingChanged():  # the latter is not subscribed to
                 self._stale.add(ROUTES)
             case Lost():
                 self._stale |= {LINKS, ROUTES}

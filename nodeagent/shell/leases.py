@@ -14,7 +14,12 @@ from typing import NoReturn
 from nodeagent.core.config import NodeConfig, Unconfigured
 from nodeagent.settings import Settings
 from purelb.api.addresses import IPNetwork
-from purelb.api.annotations import LEASE_ANNOUNCES, LEASE_INSTANCE, LEASE_SUBNETS
+from purelb.api.annotations import (
+    LEASE_ANNOUNCES,
+    LEASE_CONDITIONS,
+    LEASE_INSTANCE,
+    LEASE_SUBNETS,
+)
 from purelb.api.identifiers import Instant
 from purelb.api.views import NodeView
 from purelb.core.backoff import Backoff
@@ -140,11 +145,13 @@ def lease_content(
     node: NodeView,
     config: NodeConfig | Unconfigured,
     subnets: Iterable[IPNetwork],
+    conditions: str,
 ) -> LeaseContent:
     """Return what this node's Lease says; labels and annotations are a contract with PureLB."""
     annotations = {
         LEASE_SUBNETS: ",".join(sorted(map(str, subnets))),
         LEASE_INSTANCE: settings.instance,
+        LEASE_CONDITIONS: conditions,
     }
     if isinstance(config, Unconfigured):
         annotations[LEASE_ANNOUNCES] = "false"

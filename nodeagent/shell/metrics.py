@@ -3,11 +3,12 @@
 Names and labels are a contract with existing dashboards.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from nodeagent.core import words
 from nodeagent.core.config import SelectorState
+from nodeagent.core.findings import Check, Finding
 from nodeagent.core.report import Told
 from nodeagent.core.words import Count
 from nodeagent.shell.announcer import PacketCounts
@@ -54,6 +55,7 @@ class Snapshot:
     members: int
     subnets: int
     local_subnets: tuple[IPNetwork, ...]
+    findings: Collection[Finding] = ()
 
 
 class AgentMetrics:
@@ -114,6 +116,7 @@ class _AgentCollector(Collector):
         yield _counter("purelb_lbnodeagent_na_sent", "Advertisements", sent.na_sent)
         yield _counter("purelb_lbnodeagent_na_errors", "Failed advertisements", sent.na_errors)
         yield self._states(now)
+        yield self._found(now)
         yield self._announced(now)
 
     def _states(self, now: Snapshot) -> Metric:
@@ -122,6 +125,14 @@ class _AgentCollector(Collector):
         )
         for state in SelectorState:
             family.add_metric([state.value], float(state is now.state))
+        return family
+
+    def _found(self, now: Snapshot) -> Metric:
+        family = GaugeMetricFamily(
+            "purelb_lbnodeagent_findings", "What is wrong with this node", labels=["check"]
+        )
+        for check in Check:
+            family.add_metric([check.value], sum(one.check is check for one in now.findings))
         return family
 
     def _announced(self, now: Snapshot) -> Metric:

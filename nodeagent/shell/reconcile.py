@@ -28,6 +28,7 @@ from nodeagent.core.verdicts import DesiredState, Here
 from nodeagent.core.vips import gather
 from nodeagent.settings import Settings
 from nodeagent.shell.announcer import Announcer
+from nodeagent.shell.inspector import Inspector, Pass
 from nodeagent.shell.kernel import Kernel
 from nodeagent.shell.leases import LeaseKeeper, lease_content
 from nodeagent.shell.metrics import AgentMetrics
@@ -57,6 +58,7 @@ class Parts:
     announcer: Announcer
     slots: SlotWriter
     reporter: Reporter
+    inspector: Inspector
     metrics: AgentMetrics
 
 
@@ -156,6 +158,7 @@ class Loop:
         self._is_empty = not any(observed.is_ours(entry) for entry in observed.addresses)
         self._connected.announcer.follow(observed.links)
         self._announce(outcomes, self._tell(outcomes))
+        self._show(observed)
         if has_new_content:
             self._waker.wake()  # we are a candidate now, or no longer: look again at once
         expiry = self._world.sightings.next_expiry(fresh_since)
@@ -206,7 +209,13 @@ class Loop:
         world, parts = self._world, self._connected
         if world.config is None or world.node is None or desired.memory.config is None:
             return False
-        content = lease_content(self._settings, world.node, world.config, desired.selection.subnets)
+        content = lease_content(
+            self._settings,
+            world.node,
+            world.config,
+            desired.selection.subnets,
+            parts.inspector.conditions,
+        )
         return parts.keeper.publish(content)
 
     def _tell(self, outcomes: tuple[Outcome, ...]) -> Report:
@@ -223,6 +232,14 @@ class Loop:
                     parts.metrics.repair_seconds.observe(seconds)
         parts.slots.want((*found.slots, *found.overrides))
         return found
+
+    def _show(self, observed: Observed) -> None:
+        """Show the inspector what this pass went by."""
+        config = self.desired.memory.config
+        if config is not None:
+            held = self.told.held
+            last = Pass(config=config, observed=observed, desired=self.desired, held=held)
+            self._connected.inspector.note(last)
 
     def _announce(self, outcomes: tuple[Outcome, ...], found: Report) -> None:
         announcer, garp = self._connected.announcer, self.desired.garp

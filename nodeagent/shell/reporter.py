@@ -36,9 +36,15 @@ class Reporter:
         """Tell what the choice of a configuration has to say, if it says something else now."""
         config = self._world.config
         notices = config.notices if config is not None else ()
-        if notices != self._config_notices:
-            self._config_notices = notices
-            self._post(notices)
+        before, self._config_notices = self._config_notices, notices
+        if notices is not before:
+            self._post(notice for notice in notices if notice not in before)
+
+    def tell_found(self, notices: Iterable[Notice], lines: Iterable[Line]) -> None:
+        """Tell what is wrong with the node, or no longer."""
+        for line in lines:
+            self._log(line)
+        self._post(notices)
 
     def written(self, write: SlotWrite | Override) -> None:
         """Tell of slots taken over from other nodes, and of changed policies."""
@@ -65,6 +71,9 @@ class Reporter:
         if notice.kind is Kind.SERVICE:
             service = self._world.services.get(ServiceKey(notice.key))
             return Reference("Service", "v1", namespace, name, service.uid if service else "")
+        if notice.kind is Kind.NODE:
+            node = self._world.node
+            return Reference("Node", "v1", namespace, name, node.uid if node else "")
         uid = next(
             (
                 agent.metadata.uid

@@ -11,6 +11,8 @@ from purelb.api.identifiers import LinkName
 
 OUR_MARK = 167  # IFA_PROTO of every address we add (0xA7); see linux/if_addr.h, kernel >= 5.18
 FOREVER = 0xFFFFFFFF  # a lifetime without end (linux/if_addr.h: INFINITY_LIFE_TIME)
+LONGEST_LIFETIME = FOREVER - 1  # seconds
+LONGEST_NAME = 15  # bytes of a link's name (linux/if.h: IFNAMSIZ, less the final zero)
 
 # Address flags, linux/if_addr.h.
 IFA_F_SECONDARY = 0x01  # IPv4: another address of the same network and mask came first
@@ -81,6 +83,30 @@ class NewAddress:
     flags: int
     valid_seconds: int
     preferred_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteQuery:
+    """Which way would a packet of this host go? `source` None: the kernel chooses one."""
+
+    to: IPAddress
+    source: IPAddress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteAnswer:
+    """The link it leaves by, the source it has, and the router; None for `gateway`: on the link."""
+
+    index: int
+    source: IPAddress | None
+    gateway: IPAddress | None
+
+
+def is_link_name(text: str) -> bool:
+    """Tell whether the kernel takes a text as the name of a link (`dev_valid_name`)."""
+    if not 0 < len(text.encode()) <= LONGEST_NAME or text in (".", ".."):
+        return False
+    return not any(letter in "/:\0" or letter.isspace() for letter in text)
 
 
 def network_of(address: IPAddress, prefix: int) -> IPNetwork:

@@ -8,7 +8,7 @@ of the network programs.
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NoReturn, Self, TypeAlias
@@ -21,6 +21,7 @@ from purelb.runtime.netlink.sockets import RECEIVE_BYTES, open_socket
 
 # Multicast groups, linux/rtnetlink.h: LINK, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE.
 GROUPS = (1, 5, 7, 9, 11)
+SETTINGS = (24,)  # IPV4_NETCONF; tells of forwarding and rp_filter, not of all settings
 EVENT_BUFFER = 4 << 20  # bytes; the kernel doubles it and counts about 1 KiB for an event
 EVENTS_PER_TURN = 200  # then other tasks of the loop have one
 
@@ -66,13 +67,18 @@ class RouteChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingChanged:
+    """A setting of some link changed (`net.ipv4.conf`), or a link came with its settings."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """Events were lost; those after this one are complete again. The consumer must dump."""
 
 
-Event: TypeAlias = AddressGone | AddressSeen | LinkChanged | RouteChanged | Lost
+Event: TypeAlias = AddressGone | AddressSeen | LinkChanged | RouteChanged | SettingChanged | Lost
 
-_ROUTE_CHANGED, _LOST = RouteChanged(), Lost()
+_ROUTE_CHANGED, _SETTING_CHANGED, _LOST = RouteChanged(), SettingChanged(), Lost()
 
 
 class EventSocket:
@@ -83,9 +89,13 @@ class EventSocket:
     """
 
     def __init__(
-        self, deliver: Callable[[Event], None], *, receive_buffer: int = EVENT_BUFFER
+        self,
+        deliver: Callable[[Event], None],
+        *,
+        receive_buffer: int = EVENT_BUFFER,
+        groups: Sequence[int] = GROUPS,
     ) -> None:
-        self._deliver, self._receive_buffer = deliver, receive_buffer
+        self._deliver, self._receive_buffer, self._groups = deliver, receive_buffer, groups
         self._socket: socket.socket | None = None
 
     def open(self) -> None:
@@ -145,7 +155,7 @@ class EventSocket:
             old.close()
 
     def _subscribe(self) -> socket.socket:
-        return open_socket(receive_buffer=self._receive_buffer, groups=GROUPS)
+        return open_socket(receive_buffer=self._receive_buffer, groups=self._groups)
 
 
 def _event(message: wire.Message) -> Event | None:
@@ -158,6 +168,8 @@ def _event(message: wire.Message) -> Event | None:
             # Each IPv4 address has its route in the local table, which nobody needs to hear of.
             is_main = wire.route_table(message.body) == wire.MAIN_TABLE
             return _ROUTE_CHANGED if is_main else None
+        case wire.RTM_NEWNETCONF:
+            return _SETTING_CHANGED
         case _:
             return None
 

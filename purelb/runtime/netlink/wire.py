@@ -14,13 +14,22 @@ from typing import NamedTuple
 
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import LinkName
-from purelb.api.links import FOREVER, OUR_MARK, Link, LinkAddress, NewAddress
+from purelb.api.links import (
+    FOREVER,
+    OUR_MARK,
+    Link,
+    LinkAddress,
+    NewAddress,
+    RouteAnswer,
+    RouteQuery,
+)
 
 # Message types.
 NLMSG_ERROR, NLMSG_DONE, NLMSG_OVERRUN = 2, 3, 4
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
-RTM_NEWROUTE, RTM_DELROUTE = 24, 25
+RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+RTM_NEWNETCONF = 80
 
 # Flags of a message.
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR = 0x01, 0x04, 0x10
@@ -32,8 +41,10 @@ IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO, IFA_FLAGS, IFA_PROTO = 1, 2, 6, 8, 11
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_AF_SPEC = 1, 3, 18, 20, 26
 IFLA_INFO_KIND, IFLA_INET_CONF = 1, 1
 DEVCONF_PROMOTE_SECONDARIES = 20  # IPV4_DEVCONF_PROMOTE_SECONDARIES, linux/ip.h
+RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, RTA_VIA = 1, 2, 4, 5, 7, 18
 ATTRIBUTE_TYPE = 0x3FFF  # the upper two bits of a type are flags
 
+IPV4_BYTES = 4
 MAIN_TABLE = 254  # RT_TABLE_MAIN
 
 ARPHRD_ETHER = 1  # linux/if_arp.h; hardware addresses of other types are no MACs
@@ -44,6 +55,8 @@ _HEADER = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, po
 _ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix, flags, scope, link index
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, mask of flags
+# rtmsg: family, lengths of destination and source, TOS, table, protocol, scope, type, flags
+_ROUTE = struct.Struct("=BBBBBBBBI")
 _CACHEINFO = struct.Struct("=IIII")  # ifa_cacheinfo: preferred, valid, created, updated
 _U32 = struct.Struct("=I")
 _S32 = struct.Struct("=i")
@@ -145,6 +158,29 @@ def promote_secondaries(index: int) -> Request:
     return Request(RTM_SETLINK, NLM_F_REQUEST, body)
 
 
+def route_query(query: RouteQuery) -> Request:
+    """Ask which way a packet would go, as `ip route get` does; answered by one message."""
+    family = _family(query.to)
+    attributes, source_length = _attribute(RTA_DST, query.to.packed), 0
+    if query.source is not None:
+        attributes += _attribute(RTA_SRC, query.source.packed)
+        source_length = query.source.max_prefixlen
+    head = _ROUTE.pack(family, query.to.max_prefixlen, source_length, 0, 0, 0, 0, 0, 0)
+    return Request(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_ACK, head + attributes)
+
+
+def parse_route_answer(body: bytes) -> RouteAnswer:
+    """Read the answer to a `route_query`."""
+    attributes = _attributes(body, _ROUTE.size)
+    via = attributes.get(RTA_VIA)
+    gateway = via[2:] if via is not None else attributes.get(RTA_GATEWAY)  # after its family
+    return RouteAnswer(
+        index=_U32.unpack(attributes.get(RTA_OIF, bytes(4)))[0],
+        source=_address(attributes.get(RTA_PREFSRC)),
+        gateway=_address(gateway),
+    )
+
+
 def parse_address(body: bytes) -> LinkAddress | None:
     """Read a RTM_NEWADDR or RTM_DELADDR; None for other families than IPv4 and IPv6."""
     family, prefix, flags, _, index = _ADDRESS.unpack_from(body)
@@ -207,8 +243,18 @@ def route_table(body: bytes) -> int:
     return body[4]
 
 
+def _family(address: IPAddress) -> int:
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
+
+
+def _address(packed: bytes | None) -> IPAddress | None:
+    if packed is None:
+        return None
+    return IPv4Address(packed) if len(packed) == IPV4_BYTES else IPv6Address(packed)
+
+
 def _address_head(index: int, address: IPAddress, prefix: int) -> bytes:
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    family = _family(address)
     # A deletion without IFA_ADDRESS would ignore the prefix length.
     return (
         _ADDRESS.pack(family, prefix, 0, 0, index)

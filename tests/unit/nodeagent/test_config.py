@@ -47,6 +47,11 @@ def configured(local: LocalSpec) -> NodeConfig:
     return config
 
 
+def named(config: NodeConfig) -> list[str]:
+    """Return the fields that something is wrong with."""
+    return [finding.subject for finding in config.findings]
+
+
 @pytest.mark.parametrize(
     ("agents", "source"),
     [
@@ -107,14 +112,17 @@ def test_nobody_is_ignored_if_nobody_is_effective() -> None:
 
 def test_a_selector_that_does_not_convert_is_named() -> None:
     """It matches no node; nothing else suffers."""
-    notices = choose([nodeagent("a", BROKEN), nodeagent("b")], NODE).notices
-    assert [(n.key, n.reason) for n in notices] == [("purelb-system/a", "InvalidNodeSelector")]
+    found = choose([nodeagent("a", BROKEN), nodeagent("b")], NODE).findings
+    assert [(f.key, f.reason, f.subject) for f in found] == [
+        ("purelb-system/a", "InvalidNodeSelector", "spec.nodeSelector")
+    ]
 
 
 def test_a_bad_expression_names_the_node_and_what_it_does_now() -> None:
     """RE2's syntax counts, not Python's."""
     found = choose([nodeagent("a", local=LocalSpec(local_interface="(?=eth)"))], NODE)
-    (notice,) = found.notices
+    (finding,) = found.findings
+    notice = finding.notice(NODE.name)
     assert (notice.reason, notice.key) == ("ConfigError", "purelb-system/a")
     assert "node-a" in notice.message
     assert "announcing nothing" in notice.message
@@ -139,6 +147,14 @@ def test_extra_interfaces_keep_their_order_without_empty_names_and_the_dummy() -
     assert configured(local).extra == (LinkName("eth2"), LinkName("eth1"))
 
 
+@pytest.mark.parametrize("text", ["kube lb0", "a/b", "a:b", "..", "sixteen-letters!", "\u00e9" * 8])
+def test_what_the_kernel_takes_for_no_name_is_named_and_has_a_default(text: str) -> None:
+    """The field, and what is used instead."""
+    config = configured(LocalSpec(dummy_interface=text, interfaces=("eth1", text)))
+    assert (config.dummy, config.extra) == ("kube-lb0", ("eth1",))
+    assert named(config) == ["spec.local.dummyInterface", "spec.local.interfaces[1]"]
+
+
 @pytest.mark.parametrize(("text", "name"), [("lb1", "lb1"), ("", "kube-lb0")])
 def test_an_empty_dummy_name_means_the_default(text: str, name: str) -> None:
     """Any text passes admission."""
@@ -146,11 +162,11 @@ def test_an_empty_dummy_name_means_the_default(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("garp", "expected", "remarks"),
+    ("garp", "expected", "fields"),
     [
-        (None, Garp(), 0),
-        (GarpConfig(enabled=False), None, 0),
-        (GarpConfig(), Garp(initial_delay=0.1), 0),
+        (None, Garp(), []),
+        (GarpConfig(enabled=False), None, []),
+        (GarpConfig(), Garp(initial_delay=0.1), []),
         (
             GarpConfig(
                 initial_delay="0",
@@ -160,19 +176,24 @@ def test_an_empty_dummy_name_means_the_default(text: str, name: str) -> None:
                 refresh_interval="0s",
             ),
             Garp(initial_delay=0.0, interval=1.0, count=5, verifies=False, refresh_every=0.0),
-            0,
+            [],
         ),
-        (GarpConfig(initial_delay="7", interval="-1s"), Garp(initial_delay=0.1), 2),
-        (GarpConfig(count=99), Garp(initial_delay=0.1, count=10), 0),
-        (GarpConfig(count=0), Garp(initial_delay=0.1, count=1), 0),
+        (
+            GarpConfig(initial_delay="7", interval="-1s", refresh_interval="soon"),
+            Garp(initial_delay=0.1),
+            ["initialDelay", "interval", "refreshInterval"],
+        ),
+        (GarpConfig(count=99), Garp(initial_delay=0.1, count=10), ["count"]),
+        (GarpConfig(count=0), Garp(initial_delay=0.1, count=1), ["count"]),
     ],
 )
 def test_announcements_are_on_unless_switched_off(
-    garp: GarpConfig | None, expected: Garp | None, remarks: int
+    garp: GarpConfig | None, expected: Garp | None, fields: list[str]
 ) -> None:
-    """What does not parse has a default and a remark for the log."""
+    """What does not parse has a default, and the field is named."""
     config = configured(LocalSpec(garp_config=garp))
-    assert (config.garp, len(config.remarks)) == (expected, remarks)
+    assert config.garp == expected
+    assert named(config) == [f"spec.local.garpConfig.{field}" for field in fields]
 
 
 @pytest.mark.parametrize(
@@ -194,6 +215,29 @@ def test_lifetimes_of_local_addresses(
     config = configured(LocalSpec(address_config=AddressConfigs(local_interface=given)))
     expected = Lifetimes(valid=valid, preferred=preferred, has_prefix_route=has_route)
     assert config.local == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "fields"),
+    [
+        (AddressConfig(valid_lifetime=59), (60, 60), ["validLifetime"]),
+        (AddressConfig(valid_lifetime=-1), (300, 300), ["validLifetime"]),
+        (AddressConfig(valid_lifetime=2**32 - 2), (2**32 - 2, 2**32 - 2), []),
+        (AddressConfig(valid_lifetime=2**32 - 1), (300, 300), ["validLifetime"]),
+        (AddressConfig(preferred_lifetime=301), (300, 300), ["preferredLifetime"]),
+        (AddressConfig(preferred_lifetime=-1), (300, 300), ["preferredLifetime"]),
+        (AddressConfig(preferred_lifetime=10), (300, 10), []),
+    ],
+)
+def test_lifetimes_that_cannot_be_used_are_named(
+    given: AddressConfig, expected: tuple[int, int], fields: list[str]
+) -> None:
+    """The message says what is used instead; the kernel's are 32 bits wide."""
+    config = configured(LocalSpec(address_config=AddressConfigs(local_interface=given)))
+    assert (config.local.valid, config.local.preferred) == expected
+    assert named(config) == [f"spec.local.addressConfig.localInterface.{name}" for name in fields]
+    used = {str(value) for value in expected}
+    assert all(used & set(one.message.split()) for one in config.findings)
 
 
 def test_addresses_on_the_dummy_have_no_end_and_a_route_by_default() -> None:
