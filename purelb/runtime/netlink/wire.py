@@ -218,7 +218,7 @@ def parse_link(body: bytes) -> tuple[int, int, LinkName]:
 def link_works(body: bytes) -> bool:
     """Tell from a RTM_NEWLINK whether the link is up and has carrier."""
     _, _, _, flags, _ = _LINK.unpack_from(body)
-    return bool(flags & IFF_UP) and bool(flags & IFF_LOWER_UP)
+    return bool(flags & IFF_UP) and flags & _CARRIER == _CARRIER
 
 
 def parse_link_state(body: bytes) -> Link:
