@@ -1,6 +1,7 @@
 """What the manifests let the daemons do. Called by the tests of manifests and of the audit log."""
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,14 @@ def of_kind(kind: str) -> tuple[Object, ...]:
 
 
 def grants(role: Object) -> Iterator[Grant]:
-    """Yield what a role grants, each verb on its own."""
+    """Yield what a role grants, each verb on its own; one object as `resource/name`."""
     for rule in role["rules"]:
-        assert set(rule) == {"apiGroups", "resources", "verbs"}
-        for group in rule["apiGroups"]:
-            for resource in rule["resources"]:
-                for verb in rule["verbs"]:
-                    yield group, resource, verb
+        assert set(rule) - {"resourceNames"} == {"apiGroups", "resources", "verbs"}
+        names = [f"/{name}" for name in rule.get("resourceNames", ())] or [""]
+        for group, resource, name, verb in product(
+            rule["apiGroups"], rule["resources"], names, rule["verbs"]
+        ):
+            yield group, resource + name, verb
 
 
 def granted(kind: str, daemon: str) -> list[Grant]:

@@ -3,7 +3,8 @@
 Names and labels are a contract with existing dashboards.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Fault
@@ -18,21 +19,30 @@ from purelb.runtime.metrics import (
     Metric,
 )
 
+Leading: TypeAlias = Callable[[], Ledger | None]  # the ledger of the term, if there is one
+
 
 class AllocatorMetrics:
-    """All series of the process but its own figures."""
+    """All series of the process but its own figures.
 
-    def __init__(self, registry: CollectorRegistry, store: WorldStore, ledger: Ledger) -> None:
+    Only the leader knows who owns what, so only it shows the pools: sums over replicas stay right.
+    """
+
+    def __init__(self, registry: CollectorRegistry, store: WorldStore, leading: Leading) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
 
         self.updates = counter("purelb_k8s_client_updates", "Work items processed")
         self.update_errors = counter("purelb_k8s_client_update_errors", "Work items that failed")
-        self.config_loaded = Gauge(
+        loaded = Gauge(
             "purelb_k8s_client_config_loaded_bool",
             "1 after the first accepted configuration",
             registry=registry,
         )
+        loaded.set_function(lambda: float(store.is_configured))
+        leader = Gauge("purelb_allocator_leader", "1 while this replica leads", registry=registry)
+        leader.set_function(lambda: float(leading() is not None))
+        self.terms = counter("purelb_allocator_leader_terms", "Terms of this replica as leader")
         self.rejected = counter(
             "purelb_address_pool_allocation_rejected", "Refused allocations", "pool", "reason"
         )
@@ -48,14 +58,14 @@ class AllocatorMetrics:
         self.status_writes = counter(
             "purelb_allocator_sg_status_writes", "ServiceGroup status writes", "outcome"
         )
-        registry.register(_PoolCollector(store, ledger))
+        registry.register(_PoolCollector(store, leading))
 
 
 class _PoolCollector(Collector):
     """Size and use of each pool, and the groups out of scope, as they are at the scrape."""
 
-    def __init__(self, store: WorldStore, ledger: Ledger) -> None:
-        self._store, self._ledger = store, ledger
+    def __init__(self, store: WorldStore, leading: Leading) -> None:
+        self._store, self._leading = store, leading
 
     def collect(self) -> Iterable[Metric]:
         """Compute the gauges."""
@@ -63,15 +73,18 @@ class _PoolCollector(Collector):
         used = GaugeMetricFamily(
             "purelb_address_pool_addresses_in_use", "Addresses in use", labels=["pool"]
         )
-        for name, pool in self._store.pools.pools.items():
-            extents = [extent for family in FAMILIES for extent in pool.extents[family]]
-            size.add_metric([name], float(sum(extent.size for extent in extents)))
-            used.add_metric([name], float(sum(self._ledger.used(extent) for extent in extents)))
         outside = GaugeMetricFamily(
             "purelb_servicegroups_out_of_scope",
             "ServiceGroups outside the install namespace",
             labels=["namespace", "name", "type"],
         )
+        ledger = self._leading()
+        if ledger is None:
+            return size, used, outside
+        for name, pool in self._store.pools.pools.items():
+            extents = [extent for family in FAMILIES for extent in pool.extents[family]]
+            size.add_metric([name], float(sum(extent.size for extent in extents)))
+            used.add_metric([name], float(sum(ledger.used(extent) for extent in extents)))
         for problem in self._store.pools.problems.values():
             if problem.fault is Fault.OUT_OF_SCOPE:
                 group = problem.group

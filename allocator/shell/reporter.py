@@ -89,8 +89,6 @@ class Reporter:
     def groups_changed(self, before: PoolSet) -> None:
         """Tell of each ServiceGroup whose outcome is another one than before."""
         after = self._store.pools
-        if after.pools:
-            self.metrics.config_loaded.set(1)
         for group in self._store.groups.values():
             meta = group.metadata
             key = (meta.namespace, meta.name)

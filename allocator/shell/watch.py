@@ -4,10 +4,8 @@ import asyncio
 import logging
 
 from allocator.core.affected import affected, affected_by_subnets
-from allocator.core.ledger import Ledger
-from allocator.shell.groups import GroupStatusWriter
-from allocator.shell.reporter import Reporter
-from allocator.shell.worker import Worker
+from allocator.core.pools import build_pools
+from allocator.shell.term import Term
 from allocator.shell.world import WorldStore
 from purelb.api.resources import ServiceGroup, decode_lease, decode_service
 from purelb.api.views import LeaseView, ServiceView, view_lease, view_service
@@ -21,13 +19,14 @@ logger = logging.getLogger(__name__)
 
 
 class Watches:
-    """The informers and the mirror that keep the world true, and mark what changes concern."""
+    """The informers and the mirror that keep the world true, and mark what changes concern.
 
-    def __init__(
-        self, kube: Kube, store: WorldStore, ledger: Ledger, clock: Clock, namespace: str
-    ) -> None:
+    A replica that does not lead keeps its world just as true, and marks nothing.
+    """
+
+    def __init__(self, kube: Kube, store: WorldStore, clock: Clock, namespace: str) -> None:
         self.group_mirror: Mirror[ServiceGroup] = Mirror(SERVICE_GROUPS, self._groups_changed)
-        self._store, self._ledger = store, ledger
+        self._kube, self._store = kube, store
         services: Source[ServiceView] = Source(
             # Of all types: a Service that left the type while we were away must be released.
             path="/api/v1/services",
@@ -40,11 +39,16 @@ class Watches:
         self._services = Informer(kube, services, self._service_changed, clock)
         # Without an install namespace nobody knows where the Leases are.
         self._leases = Informer(kube, leases, self._lease_changed, clock) if namespace else None
-        self._parts: tuple[Worker, GroupStatusWriter, Reporter] | None = None
+        self._term: Term | None = None
 
-    def connect(self, worker: Worker, groups: GroupStatusWriter, reporter: Reporter) -> None:
-        """Say who is to be told; before `run`."""
-        self._parts = worker, groups, reporter
+    def begin(self, term: Term) -> None:
+        """Say who is to be told from now on, and tell it what became of the groups so far."""
+        self._term = term
+        term.reporter.groups_changed(build_pools((), None))
+
+    def end(self) -> None:
+        """Tell nobody any more."""
+        self._term = None
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -62,22 +66,35 @@ class Watches:
         await self._services.synced.wait()
         await self.group_mirror.synced.wait()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether Services and groups are known."""
+        return self._services.synced.is_set() and self.group_mirror.synced.is_set()
+
+    async def refresh(self) -> None:
+        """Read everything anew, past what the watches have told so far.
+
+        What a former leader wrote last may not have come by watch yet. Raises the runtime's errors.
+        """
+        await self.group_mirror.relist(self._kube)
+        await self._services.wait_listed()
+
     def _service_changed(self, old: ServiceView | None, new: ServiceView | None) -> None:
         key = self._store.set_service(old, new)
         if old is not None and new is not None and old.without_slots() == new.without_slots():
             return
-        if self._parts is not None:
-            self._parts[0].mark([key])
+        if self._term is not None:
+            self._term.worker.mark([key])
 
     def _lease_changed(self, old: LeaseView | None, new: LeaseView | None) -> None:
-        if self._store.set_lease(old, new) and self._parts is not None:
-            self._parts[0].mark(affected_by_subnets(self._store.snapshot(), self._ledger))
+        if self._store.set_lease(old, new) and self._term is not None:
+            world, ledger = self._store.snapshot(), self._term.ledger
+            self._term.worker.mark(affected_by_subnets(world, ledger))
 
     def _groups_changed(self) -> None:
         before = self._store.set_groups(self.group_mirror.objects.values())
-        if self._parts is None:
+        if self._term is None:
             return
-        worker, groups, reporter = self._parts
-        reporter.groups_changed(before)
-        worker.mark(affected(before, self._store.pools, self._ledger))
-        groups.wake()
+        self._term.reporter.groups_changed(before)
+        self._term.worker.mark(affected(before, self._store.pools, self._term.ledger))
+        self._term.groups.wake()

@@ -45,6 +45,7 @@ class Worker:
         on_commit: Callable[[], None],
     ) -> None:
         self.is_adopted = False
+        self._is_stopping = False
         self._turned_at = reporter.clock.now()  # when the loop last looked for due Services
         self._store, self._ledger, self._writer, self._reporter = store, ledger, writer, reporter
         self._on_commit = on_commit
@@ -82,6 +83,15 @@ class Worker:
         self.mark(service.key for service in by_age)
         logger.info("adopted", extra={"services": len(by_age)})
 
+    async def wait_idle(self) -> bool:
+        """Decide nothing more, and wait for the writes under way.
+
+        Tells whether all of them were answered: one that was not may still happen.
+        """
+        self._is_stopping = True
+        await self._jobs.join()
+        return not self._unconfirmed
+
     async def run(self) -> NoReturn:
         """Work until cancelled."""
         compare_at = self._clock.now() + COMPARE_SECONDS
@@ -94,12 +104,12 @@ class Worker:
                 if self._clock.now() >= compare_at:
                     compare_at = self._clock.now() + COMPARE_SECONDS
                     self.mark(self._store.services)
-                due = self._dirty.next_due()
+                due = None if self._is_stopping else self._dirty.next_due()
                 await self._clock.wait(self._wake, min(compare_at, due or compare_at))
 
     async def _decide_due(self) -> None:
         stretch_ends = time.monotonic() + STRETCH_SECONDS
-        while (key := self._dirty.take(self._clock.now())) is not None:
+        while not self._is_stopping and (key := self._dirty.take(self._clock.now())) is not None:
             self._turned_at = self._clock.now()
             self._decide(key)
             if time.monotonic() >= stretch_ends:
@@ -132,6 +142,7 @@ class Worker:
         while True:
             decision, writes = await self._jobs.get()
             await self._write(decision, writes)
+            self._jobs.task_done()
 
     async def _write(self, decision: Decision, writes: Writes) -> None:
         key = decision.key

@@ -20,6 +20,7 @@ class WorldStore:
         self.services: dict[ServiceKey, ServiceView] = {}
         self.groups: dict[str, ServiceGroup] = {}  # by uid
         self.pools: PoolSet = build_pools((), install_namespace or None)
+        self.is_configured = False  # whether a group was ever accepted
         self._install_namespace = install_namespace
         self._is_default_announcer = is_default_announcer
         self._leases: dict[NodeName, LeaseView] = {}
@@ -54,6 +55,7 @@ class WorldStore:
         self.groups = {group.metadata.uid: group for group in groups}
         views = [view_group(group) for group in self.groups.values()]
         self.pools = build_pools(views, self._install_namespace or None)
+        self.is_configured |= bool(self.pools.pools)
         return before
 
     def snapshot(self) -> World:

@@ -105,6 +105,7 @@ class LeaseSpec(Wire, frozen=True):
     holder_identity: str | None = None
     lease_duration_seconds: int | None = None
     renew_time: str | None = None
+    lease_transitions: int | None = None
 
 
 class Lease(Object, frozen=True):

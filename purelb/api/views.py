@@ -104,6 +104,21 @@ class LeaseView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderView:
+    """The Lease that says which replica leads; `holder` is empty once it was given back.
+
+    `duration` and `renewed` as in `LeaseView`; `transitions` counts the changes of holder.
+    """
+
+    holder: str = ""
+    version: str = ""
+    uid: Uid = NO_UID
+    duration: float = 0.0
+    renewed: str = ""
+    transitions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
     """The own Node: what it is called, its labels and the addresses Kubernetes knows it by."""
 
@@ -151,6 +166,19 @@ def view_lease(lease: Lease) -> LeaseView | None:
         subnets=parse_subnets(keys.get(annotations.LEASE_SUBNETS, "")),
         instance=keys.get(annotations.LEASE_INSTANCE, ""),
         is_announcing=keys.get(annotations.LEASE_ANNOUNCES) != "false",
+    )
+
+
+def view_leader(lease: Lease) -> LeaderView:
+    """Build the view of a leader Lease."""
+    meta, spec = lease.metadata, lease.spec
+    return LeaderView(
+        holder=spec.holder_identity or "",
+        version=meta.resource_version,
+        uid=Uid(meta.uid),
+        duration=float(spec.lease_duration_seconds or 0),
+        renewed=spec.renew_time or "",
+        transitions=spec.lease_transitions or 0,
     )
 
 

@@ -20,6 +20,10 @@ class TransientError(PurelbError):
         self.retry_after = retry_after
 
 
+class FencedError(TransientError):
+    """Not sent: this process has not, or not for long enough, the right to write."""
+
+
 class ConflictError(PurelbError):
     """The object changed meanwhile, or exists already: read again."""
 

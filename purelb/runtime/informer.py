@@ -82,29 +82,52 @@ class Informer(Generic[View]):
         self._version = ""  # where to go on; empty means list first
         self._failures = 0  # since the last sign of life
         self._expired = 0  # versions in a row that were not kept
+        self._asked: list[asyncio.Event] = []  # who waits for a LIST that has not begun
+        self._turn_ends: asyncio.Timeout | None = None
+
+    async def wait_listed(self) -> None:
+        """List again at once, and return when a LIST that began after this call is complete.
+
+        A LIST shows every write that was answered before it; a watch may lag behind.
+        """
+        done = asyncio.Event()
+        self._asked.append(done)
+        if self._turn_ends is not None and not self._turn_ends.expired():
+            self._turn_ends.reschedule(asyncio.get_running_loop().time())
+        await done.wait()
 
     async def run(self) -> NoReturn:
         """Work until cancelled."""
         while True:
-            begun = self._clock.now()
             try:
-                if not self._version:
-                    await self._list()
-                await self._watch()
-            except GoneError:
-                self._version, self.whole_since = "", None
-                # The server has answered: what failed before is over. Only expiring again and
-                # again, with no line of a watch between, is a failure of its own.
-                self._failures, self._expired = self._expired, self._expired + 1
-                logger.info("version expired, listing again", extra={"path": self._source.path})
-            except (PurelbError, DecodeError) as error:
-                self.whole_since = None
-                logger.info("watch broke", extra={"path": self._source.path, "error": str(error)})
-            steady = self._clock.now() - begun > STEADY
-            self._failures = 0 if steady else self._failures + 1
-            await self._pause(BACKOFF.delay(self._failures) * random.uniform(0.5, 1.5))
+                async with asyncio.timeout(None) as ends:
+                    self._turn_ends = ends
+                    await self._turn()
+            except TimeoutError:
+                if not ends.expired():
+                    raise
+
+    async def _turn(self) -> None:
+        begun = self._clock.now()
+        try:
+            if self._asked or not self._version:
+                await self._list()
+            await self._watch()
+        except GoneError:
+            self._version, self.whole_since = "", None
+            # The server has answered: what failed before is over. Only expiring again and
+            # again, with no line of a watch between, is a failure of its own.
+            self._failures, self._expired = self._expired, self._expired + 1
+            logger.info("version expired, listing again", extra={"path": self._source.path})
+        except (PurelbError, DecodeError) as error:
+            self.whole_since = None
+            logger.info("watch broke", extra={"path": self._source.path, "error": str(error)})
+        steady = self._clock.now() - begun > STEADY
+        self._failures = 0 if steady else self._failures + 1
+        await self._pause(BACKOFF.delay(self._failures) * random.uniform(0.5, 1.5))
 
     async def _list(self) -> None:
+        asked = tuple(self._asked)
         params = {"limit": PAGE, **dict(self._source.selector)}
         seen: set[Key] = set()
         while True:
@@ -121,6 +144,9 @@ class Informer(Generic[View]):
         self._version = page.metadata.resource_version
         self._heard()
         self.synced.set()
+        self._asked = [one for one in self._asked if one not in asked]
+        for one in asked:
+            one.set()
 
     async def _watch(self) -> None:
         params = {

@@ -5,18 +5,21 @@ Bodies go in as JSON values and come out as bytes; `purelb.api.resources` knows 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+import math
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from enum import StrEnum
 from types import TracebackType
 from typing import NoReturn, Self, TypeAlias
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from purelb import VERSION
 from purelb.api.resources import DecodeError, decode_status, encode
 from purelb.runtime.credentials import Access, TokenSource
 from purelb.runtime.errors import (
     ConflictError,
+    FencedError,
     ForbiddenError,
     GoneError,
     NotFoundError,
@@ -30,6 +33,7 @@ Session: TypeAlias = aiohttp.ClientSession
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 30.0
 SILENCE_SECONDS = 75.0  # bookmarks come about once a minute: longer silence is a dead connection
+SHORTEST_SECONDS = 0.2  # of a right to write that is worth a request
 SHOWN = 300  # characters of a refusal that go into messages: bodies may hold secrets
 
 
@@ -59,6 +63,16 @@ class Kube:
         self._connections, self._seconds = connections, seconds
         self._tokens = TokenSource(access)
         self._http: aiohttp.ClientSession | None = None
+        self._right: Callable[[], float] | None = None
+
+    def guard(self, right: Callable[[], float]) -> None:
+        """Send no more writes but those whose deadline ends within the right to write.
+
+        `right` returns for how many seconds from now it lasts. It is asked before a request, and
+        again with the bytes in hand: a process may be stopped for any time between the two. A write
+        without it raises FencedError, or TransientError if it was on its way.
+        """
+        self._right = right
 
     async def __aenter__(self) -> Self:
         """Open the session."""
@@ -129,7 +143,10 @@ class Kube:
         params: Params | None = None,
         kind: str = "application/json",
     ) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=self._seconds, sock_connect=CONNECT_SECONDS)
+        right = None if method == "GET" else self._right
+        timeout = aiohttp.ClientTimeout(
+            total=min(self._seconds, _lasting(right)), sock_connect=CONNECT_SECONDS
+        )
         with _mapped(f"{method} {path}"):
             headers = self._headers()
             if body is not None:
@@ -138,7 +155,7 @@ class Kube:
                 method,
                 self._access.server + path,
                 params=params,
-                data=None if body is None else encode(body),
+                data=None if body is None else _Body(encode(body), right),
                 headers=headers,
                 timeout=timeout,
             ) as reply:
@@ -163,6 +180,29 @@ class Kube:
         if reply.status == 401:
             self._tokens.forget()
         raise refusal(reply.status, f"{what}: {_shown(reply.status, answer)}", _retry_after(reply))
+
+
+class _Body(aiohttp.BytesPayload):
+    """The bytes of a request, and the right to send them, asked at the last moment."""
+
+    def __init__(self, value: bytes, right: Callable[[], float] | None) -> None:
+        super().__init__(value)
+        self._may_send = right
+
+    async def write_with_length(
+        self, writer: AbstractStreamWriter, content_length: int | None
+    ) -> None:
+        # aiohttp holds the headers back until the body comes, so nothing has left us yet.
+        _lasting(self._may_send)
+        await super().write_with_length(writer, content_length)
+
+
+def _lasting(right: Callable[[], float] | None) -> float:
+    """Return for how long a write may take, in seconds; raises FencedError if too short."""
+    seconds = math.inf if right is None else right()
+    if seconds < SHORTEST_SECONDS:
+        raise FencedError("not sent: this replica does not lead, or not for long enough")
+    return seconds
 
 
 def open_session(access: Access, program: str, connections: int) -> Session:

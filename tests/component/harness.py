@@ -8,11 +8,10 @@ from typing import Any, TypeVar
 
 import aiohttp
 
-from allocator.app import Allocator
+from allocator.app import Allocator, connected
 from allocator.settings import Settings
 from playground.apiserver import ApiServer
 from purelb.runtime.credentials import Access
-from purelb.runtime.kube import Kube
 
 CRDS = Path(__file__).parents[2] / "crds"
 NAMESPACE = "purelb-system"
@@ -21,7 +20,13 @@ Object = dict[str, Any]
 T = TypeVar("T")
 
 SETTINGS = Settings(
-    port=0, kubeconfig="", namespace=NAMESPACE, is_default_announcer=True, log_level="info"
+    port=0,
+    kubeconfig="",
+    namespace=NAMESPACE,
+    is_default_announcer=True,
+    log_level="info",
+    identity="allocator",
+    lease_seconds=10.0,
 )
 
 
@@ -127,8 +132,8 @@ async def api_server() -> AsyncIterator[Api]:
 async def allocator(api: Api, settings: Settings = SETTINGS) -> AsyncIterator[Allocator]:
     """Run an allocator; at the end of the block it is cancelled, as by a kill."""
     access = Access(server=api.server.url, token_text="allocator")
-    async with Kube(access, "allocator") as kube, Kube(access, "allocator") as events:
-        running = Allocator(settings, access, kube, events)
+    async with connected(access, settings.lease_seconds) as clients:
+        running = Allocator(settings, access, clients)
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(running.run())
             try:

@@ -1,41 +1,14 @@
 """kill -9 of the real allocator process in the middle of a burst."""
 
 import asyncio
-import os
-import sys
 from collections import Counter
 from pathlib import Path
 
-import yaml
-
 from tests.component.harness import Api, ingress, scenario
+from tests.component.replicas import kubeconfig, start
 
 COUNT = 500
 LONGEST = 60.0  # seconds for everything to be allocated in the end
-
-
-def _kubeconfig(folder: Path, server: str) -> Path:
-    config = {
-        "current-context": "x",
-        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-        "clusters": [{"name": "x", "cluster": {"server": server}}],
-        "users": [{"name": "x", "user": {"token": "allocator"}}],
-    }
-    path = folder / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    return path
-
-
-async def _start(kubeconfig: Path) -> asyncio.subprocess.Process:
-    environment = os.environ | {
-        "KUBECONFIG": str(kubeconfig),
-        "PURELB_NAMESPACE": "purelb-system",
-        "DEFAULT_ANNOUNCER": "PureLB",
-    }
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "allocator", "--port", "0", env=environment,
-        stdout=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
 
 
 async def _held(api: Api) -> dict[str, list[str]]:
@@ -49,8 +22,8 @@ def test_a_kill_in_mid_burst_neither_loses_nor_doubles_an_address(tmp_path: Path
 
     async def work(api: Api) -> None:
         await api.group(local={"v4pool": {"pool": "10.0.0.0/16", "subnet": "10.0.0.0/16"}})
-        config = _kubeconfig(tmp_path, api.server.url)
-        process = await _start(config)
+        config = kubeconfig(tmp_path, api.server.url, "allocator")
+        process = await start(config, pod="the-same")
         posting = asyncio.create_task(_post(api))
         kills = 0
         try:
@@ -64,7 +37,7 @@ def test_a_kill_in_mid_burst_neither_loses_nor_doubles_an_address(tmp_path: Path
                         process.kill()
                         await process.wait()
                         kills += 1
-                        process = await _start(config)
+                        process = await start(config, pod="the-same")
                     await asyncio.sleep(0.01)
             await posting
         finally:

@@ -14,6 +14,7 @@ INFORMER = "purelb.runtime.informer: LIST and WATCH"
 MIRROR = "purelb.runtime.kopf_host: Kopf watches, the mirror lists"
 EVENTS = "purelb.runtime.events"
 LEASES = "purelb.runtime.leases"
+LEADERSHIP = "purelb.runtime.leadership: takes, renews and gives back the Lease"
 CORE, PURELB, COORDINATION = "", "purelb.io", "coordination.k8s.io"
 
 # Of the whole cluster: group, resource, verbs → which module needs them.
@@ -38,6 +39,8 @@ CLUSTER: Mapping[str, Mapping[tuple[str, str, str], str]] = {
 INSTALL: Mapping[str, Mapping[tuple[str, str, str], str]] = {
     "allocator": {
         (COORDINATION, "leases", "list watch"): INFORMER,
+        (COORDINATION, "leases", "create"): LEADERSHIP,
+        (COORDINATION, "leases/purelb-allocator", "get patch"): LEADERSHIP,
     },
     "lbnodeagent": {
         (COORDINATION, "leases", "list watch"): INFORMER,

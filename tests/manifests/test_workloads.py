@@ -12,11 +12,7 @@ Object = Mapping[str, Any]
 MANIFEST = Path(__file__).parents[2] / "deploy/workloads.yaml"
 KINDS = {"allocator": "Deployment", "lbnodeagent": "DaemonSet"}
 PORT = 7472
-FIELDS = {
-    "PURELB_NODE_NAME": "spec.nodeName",
-    "PURELB_HOST": "status.hostIP",
-    "PURELB_POD_UID": "metadata.uid",
-}
+FIELDS = {"PURELB_NODE_NAME": "spec.nodeName", "PURELB_HOST": "status.hostIP"}
 
 
 def workload(name: str) -> Object:
@@ -81,12 +77,12 @@ def test_probes_ask_the_endpoints_that_the_daemon_serves(name: str) -> None:
     }
 
 
-def test_the_allocator_is_never_there_twice_and_ends_at_once() -> None:
-    """Two would give the same address twice."""
+def test_a_second_allocator_stands_by_and_a_leader_has_time_to_give_back_its_lease() -> None:
+    """A rolling update starts a new one before the old one goes."""
     spec = workload("allocator")["spec"]
-    assert spec["replicas"] == 1
-    assert spec["strategy"] == {"type": "Recreate"}
-    assert pod("allocator")["terminationGracePeriodSeconds"] == 0
+    assert spec["replicas"] == 2
+    assert spec["strategy"]["type"] == "RollingUpdate"
+    assert pod("allocator")["terminationGracePeriodSeconds"] == 5
 
 
 def test_an_agent_has_the_time_that_leaving_in_order_takes() -> None:
@@ -97,9 +93,14 @@ def test_an_agent_has_the_time_that_leaving_in_order_takes() -> None:
 
 def test_the_environment_names_what_the_settings_read() -> None:
     """Services without a class are ours; the agent is told which node and Pod it is."""
-    common = {"DEFAULT_ANNOUNCER": "PureLB", "PURELB_NAMESPACE": "metadata.namespace"}
+    common = {
+        "DEFAULT_ANNOUNCER": "PureLB",
+        "PURELB_NAMESPACE": "metadata.namespace",
+        "PURELB_POD_UID": "metadata.uid",
+        "PURELB_LEASE_DURATION": "10s",
+    }
     assert variables("allocator") == common
-    assert variables("lbnodeagent") == common | FIELDS | {"PURELB_LEASE_DURATION": "10s"}
+    assert variables("lbnodeagent") == common | FIELDS
 
 
 @pytest.mark.parametrize(("name", "added"), [("allocator", None), ("lbnodeagent", "NET")])

@@ -28,7 +28,7 @@ def _names(registry: CollectorRegistry) -> Sequence[str]:
 def _registries() -> Mapping[str, CollectorRegistry]:
     allocator, agent = new_registry(), new_registry()
     store = WorldStore("purelb-system", is_default_announcer=True)
-    AllocatorMetrics(allocator, store, Ledger())
+    AllocatorMetrics(allocator, store, Ledger)
     snapshot = Snapshot(
         node=NodeName("node-a"),
         told=Told(),
