@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from allocator.core.bindings import Bindings
 from purelb.api.addresses import (
@@ -43,6 +44,7 @@ class GroupProblem:
     group: GroupView
     fault: Fault
     detail: str
+    rivals: tuple[PoolName, ...] = ()  # the pools that have some of its addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,14 @@ class Range:
     subnet: IPNetwork
     aggregation: str
     text: str
+
+
+class Uses(Protocol):
+    """What a pool asks the record of owners."""
+
+    def used(self, span: AddressRange) -> int:
+        """Return how many distinct addresses of a range have an owner."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +96,14 @@ class Pool:
     def size(self, family: Family) -> int:
         """Return how many addresses of a family there are; up to 2**128."""
         return sum(extent.size for extent in self.extents[family])
+
+    def used(self, family: Family, uses: Uses) -> int:
+        """Return how many of them are in use."""
+        return sum(uses.used(extent) for extent in self.extents[family])
+
+    def available(self, family: Family, uses: Uses) -> int:
+        """Return how many of them can be given to somebody."""
+        return self.size(family) - self.used(family, uses)
 
 
 @dataclass(frozen=True, slots=True)

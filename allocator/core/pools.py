@@ -7,6 +7,7 @@ that a rejected group gets its chance as soon as its rival is gone.
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 from allocator.core.bindings import bind
@@ -50,9 +51,11 @@ def build_pools(groups: Collection[GroupView], install_namespace: str | None) ->
             problems[group.key] = _out_of_scope(group, install_namespace)
             continue
         try:
-            accepted.add(_pool(group))
+            problem = accepted.add(_pool(group))
         except ValueError as error:
-            problems[group.key] = GroupProblem(group=group, fault=Fault.REJECTED, detail=str(error))
+            problem = GroupProblem(group=group, fault=Fault.REJECTED, detail=str(error))
+        if problem is not None:
+            problems[group.key] = problem
     return PoolSet(
         pools=accepted.pools,
         problems=problems,
@@ -68,24 +71,27 @@ class _Accepted:
         self.pools: dict[PoolName, Pool] = {}
         self._extents: dict[Family, list[tuple[int, int, PoolName]]] = {f: [] for f in FAMILIES}
 
-    def add(self, pool: Pool) -> None:
-        """Accept the pool; raises ValueError that names the rival and what to change."""
+    def add(self, pool: Pool) -> GroupProblem | None:
+        """Accept the pool, or name the rival and what to change."""
         if (rival := self.pools.get(pool.name)) is not None:
-            raise ValueError(
+            return _refused(
+                pool,
                 f'the name "{pool.name}" is taken by the older ServiceGroup'
-                f" {rival.group.namespace}/{rival.name}; choose another name"
+                f" {rival.group.namespace}/{rival.name}; choose another name",
             )
         if rivals := self._rivals(pool):
             names = ", ".join(f'"{name}"' for name in rivals)
-            raise ValueError(
+            text = (
                 f"its ranges overlap with pool {names}, which is older; change one of the two so"
                 " that no address is in both"
             )
+            return replace(_refused(pool, text), rivals=tuple(rivals))
         self.pools[pool.name] = pool
         for family in FAMILIES:
             for extent in pool.extents[family]:
                 entry = (int(extent.first), int(extent.last), pool.name)
                 insort(self._extents[family], entry)
+        return None
 
     def _rivals(self, pool: Pool) -> list[PoolName]:
         return sorted(
@@ -104,6 +110,10 @@ class _Accepted:
         while index < len(extents) and extents[index][0] <= last:
             yield extents[index][2]
             index += 1
+
+
+def _refused(pool: Pool, detail: str) -> GroupProblem:
+    return GroupProblem(group=pool.group, fault=Fault.REJECTED, detail=detail)
 
 
 def _out_of_scope(group: GroupView, install_namespace: str) -> GroupProblem:

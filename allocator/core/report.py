@@ -1,7 +1,7 @@
-"""Decisions and pools → the bodies of API writes, conditions and metric labels. Pure.
+"""Decisions and pools → the bodies of API writes, and metric labels. Pure.
 
 Belongs here: JSON values and labels. Does not: sending, counting, rate limits (the shell), texts of
-Events (`notices`).
+Events (`notices`) and conditions (`conditions`).
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from allocator.core.decisions import Change, Count, Decision, Ignore, Keep
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool, PoolSet
 from purelb.api.addresses import Family
-from purelb.api.groups import GroupKey
 
 JSON: TypeAlias = Mapping[str, Any]
 
@@ -33,16 +32,6 @@ class Writes:
 
     spec: JSON | None
     status: JSON | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """The `Ready` condition of a ServiceGroup, without its transition time."""
-
-    is_ready: bool
-    reason: str
-    message: str
-    generation: int
 
 
 def writes_of(decision: Decision) -> Writes:
@@ -68,44 +57,12 @@ def group_status(pool: Pool, ledger: Ledger) -> JSON:
         "addresses": ranges,
     }
     for family in Family:
-        used = sum(ledger.used(extent) for extent in pool.extents[family])
-        status[f"allocated{family}"] = min(used, INT64_MAX)
+        status[f"allocated{family}"] = min(pool.used(family, ledger), INT64_MAX)
         if not pool.is_external:
-            status[f"available{family}"] = min(pool.size(family) - used, INT64_MAX)
+            status[f"available{family}"] = min(pool.available(family, ledger), INT64_MAX)
     if pool.group.namespaces:
         status["boundNamespaces"] = list(pool.group.namespaces)
     return status
-
-
-def group_condition(pools: PoolSet, group: GroupKey) -> Condition | None:
-    """Return what a ServiceGroup's `Ready` condition says; None for an unknown group."""
-    problem = pools.problems.get(group)
-    if problem is not None:
-        return Condition(
-            is_ready=False,
-            reason=problem.fault.value,
-            message=problem.detail,
-            generation=problem.group.generation,
-        )
-    for pool in pools.pools.values():
-        if pool.group.key == group:
-            message = "; ".join(pool.warnings) or "the group serves Services"
-            return Condition(
-                is_ready=True, reason="Parsed", message=message, generation=pool.group.generation
-            )
-    return None
-
-
-def condition_body(condition: Condition, since: str) -> JSON:
-    """Return a condition as metav1.Condition; `since` is an RFC 3339 text of its last change."""
-    return {
-        "type": "Ready",
-        "status": "True" if condition.is_ready else "False",
-        "reason": condition.reason,
-        "message": condition.message,
-        "observedGeneration": condition.generation,
-        "lastTransitionTime": since,
-    }
 
 
 class Labels:

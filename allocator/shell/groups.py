@@ -9,12 +9,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from allocator.core.conditions import dated, group_conditions
 from allocator.core.ledger import Ledger
-from allocator.core.report import JSON, Condition, condition_body, group_condition, group_status
+from allocator.core.report import group_status
 from allocator.shell.metrics import AllocatorMetrics
 from allocator.shell.world import WorldStore
 from purelb.api.identifiers import PoolName
-from purelb.api.resources import ServiceGroup
+from purelb.api.resources import Condition, DecodeError, ServiceGroup, convert, to_json
 from purelb.runtime.clock import Clock, wall_clock
 from purelb.runtime.errors import ConflictError, ForbiddenError, PurelbError
 from purelb.runtime.kube import Kube, PatchType
@@ -85,9 +86,11 @@ class GroupStatusWriter:
         status: dict[str, Any] = {"allocatedIPv4": 0, "allocatedIPv6": 0}
         if pool is not None and pool.group.key == key:
             status = dict(group_status(pool, self._ledger))
-        condition = group_condition(pools, key)
-        if condition is not None:
-            status["conditions"] = [_merged(condition, written)]
+        conditions = group_conditions(pools, self._ledger, key)
+        if conditions:
+            now = wall_clock()[:19] + "Z"  # metav1.Time has no fractions
+            have = dated(conditions, _shown(written), now)
+            status["conditions"] = [to_json(one) for one in have]
         return status
 
     async def _apply(self, group: ServiceGroup, status: Mapping[str, Any]) -> None:
@@ -116,13 +119,11 @@ class GroupStatusWriter:
         await self._kube.patch(path, body, patch_type=PatchType.APPLY, params=params)
 
 
-def _merged(condition: Condition, written: Mapping[str, Any]) -> JSON:
-    """Return the condition's body; its transition time moves only when its status does."""
-    fresh = condition_body(condition, wall_clock()[:19] + "Z")
-    for old in written.get("conditions", ()):
-        if old.get("type") == fresh["type"] and old.get("status") == fresh["status"]:
-            return {**fresh, "lastTransitionTime": old["lastTransitionTime"]}
-    return fresh
+def _shown(status: Mapping[str, Any]) -> tuple[Condition, ...]:
+    try:
+        return tuple(convert(entry, Condition) for entry in status.get("conditions") or ())
+    except DecodeError:
+        return ()  # whatever wrote it, ours replaces it
 
 
 def _outcome(error: PurelbError) -> str:

@@ -9,10 +9,11 @@ import logging
 from collections.abc import Iterable
 from typing import assert_never
 
+from allocator.core.conditions import ready_condition
 from allocator.core.decisions import Assign, Count, Decision, Ignore, Keep, Metric, Refuse, Release
 from allocator.core.notices import group_notices
 from allocator.core.pool import PoolSet
-from allocator.core.report import Labels, group_condition
+from allocator.core.report import Labels
 from allocator.shell.metrics import AllocatorMetrics
 from allocator.shell.world import WorldStore
 from purelb.api.identifiers import ServiceKey, split_key
@@ -102,7 +103,7 @@ class Reporter:
     def _is_shown(self, group: ServiceGroup) -> bool:
         """Tell whether the group's condition says so already: we were restarted, that is all."""
         key = (group.metadata.namespace, group.metadata.name)
-        condition = group_condition(self._store.pools, key)
+        condition = ready_condition(self._store.pools, key)
         shown = (group.status or {}).get("conditions", ())
         return condition is not None and any(
             entry.get("reason") == condition.reason and entry.get("message") == condition.message

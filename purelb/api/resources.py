@@ -86,6 +86,17 @@ class LoadBalancerStatus(Wire, frozen=True):
     ingress: tuple[Ingress, ...] | None = None
 
 
+class Condition(Wire, frozen=True):
+    """metav1.Condition; times are RFC 3339 texts."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    observed_generation: int = 0
+    last_transition_time: str = ""
+
+
 class ServiceStatus(Wire, frozen=True):
     """Status of a Service."""
 
@@ -281,3 +292,9 @@ encode = msgspec.json.encode
 def convert(body: Mapping[str, Any], kind: type[T]) -> T:
     """Turn a decoded JSON object, as Kopf hands it out, into a struct of this module."""
     return msgspec.convert(dict(body), kind)
+
+
+def to_json(value: Wire) -> dict[str, Any]:
+    """Turn a struct of this module into a JSON object, without the fields that have no value."""
+    body: dict[str, Any] = msgspec.to_builtins(value)
+    return body

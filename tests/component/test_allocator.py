@@ -91,8 +91,13 @@ def test_the_group_status_counts_what_is_held() -> None:
                 return found if found.get("allocatedIPv4") == 1 else None
 
             found = await api.until(status, "the group counts one address")
-        (condition,) = found.pop("conditions")
-        assert (condition["type"], condition["status"]) == ("Ready", "True")
+        conditions = {one["type"]: one["status"] for one in found.pop("conditions")}
+        assert conditions == {
+            "Exhausted": "False",
+            "Invalid": "False",
+            "Overlapping": "False",
+            "Ready": "True",
+        }
         assert found == {
             "announce": "Local",
             "ipam": "Cluster",

@@ -1,4 +1,4 @@
-"""JSON bodies, conditions, labels and explanations."""
+"""JSON bodies, labels and explanations."""
 
 import pytest
 
@@ -8,8 +8,6 @@ from allocator.core.report import (
     MOST_UNKNOWN,
     Labels,
     Writes,
-    condition_body,
-    group_condition,
     group_status,
     writes_of,
 )
@@ -17,7 +15,6 @@ from purelb.api.groups import GroupKind
 from purelb.api.identifiers import PoolName, ServiceKey
 from purelb.api.problems import Reason
 from tests.unit.allocator.builders import (
-    INSTALL,
     OWNED,
     V4,
     V6,
@@ -132,28 +129,6 @@ def test_the_capacity_of_an_external_group_is_unknown() -> None:
         "allocatedIPv4": 0,
         "allocatedIPv6": 0,
     }
-
-
-def test_a_group_is_ready_or_says_why_not() -> None:
-    """The condition carries the generation it was computed from."""
-    good = group("good", "192.0.2.0/24", "192.0.2.0/25", generation=3)
-    bad = group("bad", generation=4)
-    found = pools(good, bad)
-    ready, rejected = group_condition(found, good.key), group_condition(found, bad.key)
-    assert ready is not None
-    assert rejected is not None
-    assert (ready.is_ready, ready.reason, ready.generation) == (True, "Parsed", 3)
-    assert "overlap" in ready.message
-    assert condition_body(rejected, "2026-01-01T00:00:00Z") == {
-        "type": "Ready",
-        "status": "False",
-        "reason": "ParseFailed",
-        "message": "it has no range; add one to v4pools or v6pools",
-        "observedGeneration": 4,
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }
-    assert condition_body(ready, "")["status"] == "True"
-    assert group_condition(found, (INSTALL, PoolName("none"))) is None
 
 
 def test_labels_are_names_of_groups_and_a_few_other_texts() -> None:

@@ -1,0 +1,140 @@
+"""The conditions of ServiceGroups and Services: what `kubectl wait` and people read. Pure.
+
+Belongs here: types, reasons and messages. Reasons are stable words, and a message changes only when
+there is something else to do: a condition that counted would be written all the time. Does not:
+when a status is written (the shell), other fields of a status (`report`).
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from allocator.core.ledger import Ledger
+from allocator.core.pool import Fault, GroupProblem, Pool, PoolSet
+from purelb.api.addresses import FAMILIES, Family
+from purelb.api.groups import GroupKey
+from purelb.api.identifiers import PoolName
+from purelb.api.resources import Condition
+
+
+class GroupAspect(StrEnum):
+    """The types of a ServiceGroup's conditions."""
+
+    READY = "Ready"  # Services are served
+    OVERLAPPING = "Overlapping"  # not accepted, because an older group has some of its addresses
+    EXHAUSTED = "Exhausted"  # a family that the group has ranges of is used up
+    INVALID = "Invalid"  # not accepted, because of what its own spec says
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One condition before it has a time: whether an aspect holds, and why."""
+
+    aspect: GroupAspect
+    holds: bool
+    reason: str
+    message: str
+
+
+def group_conditions(pools: PoolSet, ledger: Ledger, group: GroupKey) -> tuple[Condition, ...]:
+    """Return what is true of a ServiceGroup, sorted by type; empty for an unknown group.
+
+    `lastTransitionTime` is empty: see `dated`. Whether an external group is exhausted is its
+    provider's secret.
+    """
+    problem = pools.problems.get(group)
+    if problem is not None:
+        return _conditions(_rejected(problem), problem.group.generation)
+    pool = pools.pools.get(PoolName(group[1]))
+    if pool is None or pool.group.key != group:
+        return ()
+    return _conditions(_accepted(pool, ledger), pool.group.generation)
+
+
+def ready_condition(pools: PoolSet, group: GroupKey) -> Condition | None:
+    """Return a group's `Ready` condition; None for an unknown group."""
+    found = group_conditions(pools, Ledger(), group)
+    return next((one for one in found if one.type == GroupAspect.READY), None)
+
+
+def dated(
+    conditions: Iterable[Condition], before: Collection[Condition], now: str
+) -> tuple[Condition, ...]:
+    """Return conditions with their transition times, which move only when their status does."""
+    since = {(old.type, old.status): old.last_transition_time for old in before}
+    return tuple(
+        Condition(
+            type=one.type,
+            status=one.status,
+            reason=one.reason,
+            message=one.message,
+            observed_generation=one.observed_generation,
+            last_transition_time=since.get((one.type, one.status)) or now,
+        )
+        for one in conditions
+    )
+
+
+def _conditions(claims: Iterable[Claim], generation: int) -> tuple[Condition, ...]:
+    return tuple(
+        Condition(
+            type=claim.aspect.value,
+            status="True" if claim.holds else "False",
+            reason=claim.reason,
+            message=claim.message,
+            observed_generation=generation,
+        )
+        for claim in sorted(claims, key=lambda claim: claim.aspect)
+    )
+
+
+def _rejected(problem: GroupProblem) -> Iterable[Claim]:
+    reason, text = problem.fault.value, problem.detail
+    yield Claim(aspect=GroupAspect.READY, holds=False, reason=reason, message=text)
+    yield _overlapping(text if problem.rivals else None)
+    is_invalid = problem.fault is Fault.REJECTED and not problem.rivals
+    yield _invalid(text if is_invalid else None)
+
+
+def _accepted(pool: Pool, ledger: Ledger) -> Iterable[Claim]:
+    text = "; ".join(pool.warnings) or "the group serves Services"
+    yield Claim(aspect=GroupAspect.READY, holds=True, reason="Parsed", message=text)
+    yield _overlapping(None)
+    yield _invalid(None)
+    if not pool.is_external:
+        yield _exhausted([family for family in FAMILIES if _is_full(pool, family, ledger)])
+
+
+def _is_full(pool: Pool, family: Family, ledger: Ledger) -> bool:
+    return bool(pool.ranges[family]) and pool.available(family, ledger) == 0
+
+
+def _exhausted(full: Collection[Family]) -> Claim:
+    if full:
+        names = " and ".join(full)
+        text = f"no {names} address is left; add a range, or delete Services that hold one"
+        return _exhaustion(text, holds=True)
+    return _exhaustion("addresses of every family are left", holds=False)
+
+
+def _exhaustion(text: str, *, holds: bool) -> Claim:
+    reason = "NoAddressLeft" if holds else "AddressesLeft"
+    return Claim(aspect=GroupAspect.EXHAUSTED, holds=holds, reason=reason, message=text)
+
+
+def _overlapping(text: str | None) -> Claim:
+    return Claim(
+        aspect=GroupAspect.OVERLAPPING,
+        holds=text is not None,
+        reason="SharedAddresses" if text else "NoSharedAddress",
+        message=text or "no other group has its addresses",
+    )
+
+
+def _invalid(text: str | None) -> Claim:
+    return Claim(
+        aspect=GroupAspect.INVALID,
+        holds=text is not None,
+        reason="ParseFailed" if text else "Parsed",
+        message=text or "the spec is understood",
+    )
