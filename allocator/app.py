@@ -82,7 +82,7 @@ class Allocator:
             tasks.create_task(self.poster.run(), name="events")
             await self.watches.wait_complete()
             tasks.create_task(self.leadership.run(), name="leadership")
-            logger.info("ready", extra={"version": VERSION})
+            logger.info("standing by", extra={"version": VERSION})
             while True:
                 await self.leadership.elected.wait()
                 await self._lead()
@@ -112,6 +112,7 @@ class Allocator:
         term.begin()
         self.term = term
         self.metrics.terms.inc()
+        logger.info("serving", extra={"version": VERSION})
         self.watches.begin(term)
         try:
             await term.run(over=self.leadership.deposed)

@@ -71,10 +71,12 @@ async def restart_allocator(cluster: Cluster) -> None:
 
 
 async def wait_refused(cluster: Cluster) -> None:
-    """Wait until the allocator has noticed that conditions are not stored."""
+    """Wait until the leading allocator has noticed that conditions are not stored."""
     async with asyncio.timeout(SECONDS):
         while True:
-            shown = await cluster.kubectl("-n", INSTALL_NAMESPACE, "logs", ALLOCATOR)
+            shown = await cluster.kubectl(
+                "-n", INSTALL_NAMESPACE, "logs", "--tail=-1", "-l", "component=allocator"
+            )
             if NOTICED in shown.stdout:
                 return
 

@@ -21,7 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from playground import kubelet
+from playground.api import path_of
 from playground.cluster import Cluster
+from playground.nodes import INSTALL_NAMESPACE
 from tests.e2e.install import daemon_pods, exposed, installed
 from tests.e2e.journal import journal
 from tests.e2e.outsider import asking
@@ -49,9 +51,12 @@ def cluster_world() -> Iterator[World]:
 
 
 async def all_pods(cluster: Cluster) -> list[Object]:
-    """Return the Pods of all daemons."""
+    """Return the Pods of all daemons that ask for something: an allocator that follows does not."""
     agents = await daemon_pods(cluster, "lbnodeagent")
-    return [*agents, *await daemon_pods(cluster, "allocator")]
+    lease = await cluster.api.get(path_of("Lease", INSTALL_NAMESPACE, "purelb-allocator"))
+    leader = lease["spec"]["holderIdentity"]
+    allocators = await daemon_pods(cluster, "allocator")
+    return [*agents, *(pod for pod in allocators if leader.endswith(pod["metadata"]["uid"]))]
 
 
 def token_file(cluster: Cluster, pod: Object) -> Path:

@@ -20,11 +20,13 @@ from purelb.api.resources import (
 )
 from purelb.api.views import (
     MOST_SUBNETS,
+    LeaderView,
     LeaseView,
     NodeView,
     Port,
     ServiceView,
     parse_subnets,
+    view_leader,
     view_lease,
     view_node,
     view_service,
@@ -276,3 +278,13 @@ def test_an_external_group_has_a_provider_and_a_socket() -> None:
 def test_a_group_without_exactly_one_kind_has_none(spec: dict[str, object]) -> None:
     """An old CRD may let it through."""
     assert group(**spec).kind is None
+
+
+def test_a_leader_lease_says_who_leads_and_for_how_long() -> None:
+    """One that was given back has no holder; a missing count is none."""
+    spec = {"holderIdentity": "a", "leaseDurationSeconds": 10, "renewTime": "t"}
+    body = {"metadata": {"uid": "u", "resourceVersion": "7"}, "spec": spec}
+    assert view_leader(decode_lease(json.dumps(body))) == LeaderView(
+        holder="a", version="7", uid=Uid("u"), duration=10.0, renewed="t"
+    )
+    assert view_leader(decode_lease("{}")) == LeaderView()
