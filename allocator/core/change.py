@@ -1,11 +1,12 @@
 """What must be written on a Service so that it shows what it has. Pure.
 
-Belongs here: ingress, annotations and traffic policy as they should be, less what is there already.
-Does not: JSON (`report`), which addresses (`grant`). Called by `settle`.
+Belongs here: ingress, annotations, condition and traffic policy as they should be, less what is
+there already. Does not: JSON (`report`), which addresses (`grant`). Called by `settle`.
 """
 
 from collections.abc import Mapping, Sequence
 
+from allocator.core.conditions import service_conditions
 from allocator.core.decisions import Change
 from allocator.core.facts import Facts
 from allocator.core.grant import Grant
@@ -14,6 +15,7 @@ from allocator.core.pool import PoolSet, PoolType
 from purelb.api import annotations
 from purelb.api.addresses import FAMILIES, IPAddress
 from purelb.api.annotations import encode_slots
+from purelb.api.problems import Problem
 from purelb.api.views import ServiceView
 
 
@@ -45,7 +47,10 @@ def change_of(
     addresses: tuple[IPAddress, ...],
     origin: Origin | None,
 ) -> Change | None:
-    """Return what to write so that the Service shows these addresses; None if it does already."""
+    """Return what to write so that the Service shows these addresses; None if it does already.
+
+    Its condition tells of what could not be given beside them.
+    """
     service = facts.service
     desired = {
         **_consumed(service),
@@ -55,9 +60,24 @@ def change_of(
     ingress = None if addresses == service.ingress else addresses
     resets = _resets_policy(pools, service, addresses, origin)
     edits = _differing(service, desired)
-    if ingress is None and not edits and not resets:
+    conditions = service_conditions(service, grant.problem)
+    if ingress is None and not edits and not resets and conditions is None:
         return None
-    return Change(version=service.version, ingress=ingress, annotations=edits, resets_policy=resets)
+    return Change(
+        version=service.version,
+        ingress=ingress,
+        annotations=edits,
+        conditions=conditions,
+        resets_policy=resets,
+    )
+
+
+def refusal_of(service: ServiceView, problem: Problem) -> Change | None:
+    """Return the write that says why the Service gets nothing; None if that is said already."""
+    edits, conditions = _consumed(service), service_conditions(service, problem)
+    if not edits and conditions is None:
+        return None
+    return Change(version=service.version, annotations=edits, conditions=conditions)
 
 
 def consumption_of(service: ServiceView) -> Change | None:
@@ -71,9 +91,12 @@ def farewell_of(service: ServiceView) -> Change | None:
     keys = (*annotations.OURS, *_consumed(service))
     edits = _differing(service, dict.fromkeys(keys))
     ingress = () if service.ingress else None
-    if ingress is None and not edits:
+    conditions = service_conditions(service, None)
+    if ingress is None and not edits and conditions is None:
         return None
-    return Change(version=service.version, ingress=ingress, annotations=edits)
+    return Change(
+        version=service.version, ingress=ingress, annotations=edits, conditions=conditions
+    )
 
 
 def _located(pools: PoolSet, addresses: Sequence[IPAddress]) -> Origin | None:

@@ -14,7 +14,11 @@ from allocator.core.pool import Fault, GroupProblem, Pool, PoolSet
 from purelb.api.addresses import FAMILIES, Family
 from purelb.api.groups import GroupKey
 from purelb.api.identifiers import PoolName
+from purelb.api.problems import Problem, Reason
 from purelb.api.resources import Condition
+from purelb.api.views import ServiceView
+
+PENDING = "purelb.io/AddressPending"  # on a Service that lacks an address it asks for
 
 
 class GroupAspect(StrEnum):
@@ -57,10 +61,49 @@ def ready_condition(pools: PoolSet, group: GroupKey) -> Condition | None:
     return next((one for one in found if one.type == GroupAspect.READY), None)
 
 
+def service_conditions(
+    service: ServiceView, problem: Problem | None
+) -> tuple[Condition, ...] | None:
+    """Return all conditions of a Service once ours tells of a problem, or of none any more.
+
+    None if they say so already. Ours is there only as long as something could not be given.
+    """
+    ours = next((one for one in service.conditions if one.type == PENDING), None)
+    if (ours is None and problem is None) or (problem is not None and is_told(service, problem)):
+        return None
+    others = tuple(one for one in service.conditions if one.type != PENDING)
+    if problem is None:
+        return others
+    fresh = Condition(
+        type=PENDING,
+        status="True",
+        reason=_reason(problem),
+        message=problem.detail,
+        last_transition_time=ours.last_transition_time if ours else "",
+    )
+    return (*others, fresh)
+
+
+def is_told(service: ServiceView, problem: Problem) -> bool:
+    """Tell whether the Service's condition says so already.
+
+    A full pool stays full while its holders, and with them the text, change.
+    """
+    for one in service.conditions:
+        if one.type == PENDING and one.reason == _reason(problem):
+            if problem.reason is Reason.EXHAUSTED:
+                return one.message.split(":")[0] == problem.detail.split(":")[0]
+            return one.message == problem.detail
+    return False
+
+
 def dated(
     conditions: Iterable[Condition], before: Collection[Condition], now: str
 ) -> tuple[Condition, ...]:
-    """Return conditions with their transition times, which move only when their status does."""
+    """Return conditions with their transition times, which move only when their status does.
+
+    A condition that has a time keeps it; `now` is for those without, of which none is in `before`.
+    """
     since = {(old.type, old.status): old.last_transition_time for old in before}
     return tuple(
         Condition(
@@ -69,10 +112,16 @@ def dated(
             reason=one.reason,
             message=one.message,
             observed_generation=one.observed_generation,
-            last_transition_time=since.get((one.type, one.status)) or now,
+            last_transition_time=one.last_transition_time
+            or since.get((one.type, one.status))
+            or now,
         )
         for one in conditions
     )
+
+
+def _reason(problem: Problem) -> str:
+    return "".join(word.capitalize() for word in problem.reason.split("_"))
 
 
 def _conditions(claims: Iterable[Claim], generation: int) -> tuple[Condition, ...]:

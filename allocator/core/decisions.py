@@ -17,6 +17,7 @@ from allocator.core.request import NotOurs
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import ServiceKey
 from purelb.api.problems import Notice, Problem, Reason
+from purelb.api.resources import Condition
 
 
 class Metric(StrEnum):
@@ -46,13 +47,15 @@ class Change:
     """What to write on a Service, on condition that it still has `version`.
 
     `ingress` is the complete new list in order, None if it stays as it is. `annotations` has only
-    what differs, None removes a key. `resets_policy` asks for externalTrafficPolicy Cluster, in a
-    write of its own before the others.
+    what differs, None removes a key. `conditions` is the complete new list, those of others
+    included, None if it stays; one without a time gets that of the write. `resets_policy` asks for
+    externalTrafficPolicy Cluster, in a write of its own before the others.
     """
 
     version: str
     ingress: tuple[IPAddress, ...] | None = None
     annotations: Mapping[str, str | None]
+    conditions: tuple[Condition, ...] | None = None
     resets_policy: bool = False
 
 

@@ -58,9 +58,10 @@ def _summary(decision: Decision) -> str:
         case Keep(after=after, report=report):
             held = ", ".join(map(str, after.addresses)) if after else "nothing"
             return f"holds {held}" + (f"; {report.problem.detail}" if report.problem else "")
-        case Assign(after=after, report=report):
+        case Assign(after=after, added=added, report=report):
             given = ", ".join(map(str, after.addresses))
-            return f"gets {given}" + (f"; {report.problem.detail}" if report.problem else "")
+            verb = "gets" if added else "holds"
+            return f"{verb} {given}" + (f"; {report.problem.detail}" if report.problem else "")
         case Release():
             return "gives back what it does not ask for any more"
         case _:

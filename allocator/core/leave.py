@@ -6,6 +6,7 @@ Belongs here: letting go, with and without a trace to remove. Does not: Services
 
 from allocator.core import notices
 from allocator.core.change import consumption_of, farewell_of
+from allocator.core.conditions import service_conditions
 from allocator.core.decisions import Decision, Ignore, Release, Report
 from allocator.core.facts import is_ours
 from allocator.core.holdings import Holding, holding_of
@@ -45,7 +46,9 @@ def let_go(service: ServiceView, before: Holding | None, why: NotOurs) -> Decisi
 
 
 def _has_ours(service: ServiceView, before: Holding | None) -> bool:
-    return is_ours(service, before) or annotations.ALLOCATED_FROM in service.annotations
+    if is_ours(service, before) or annotations.ALLOCATED_FROM in service.annotations:
+        return True
+    return service_conditions(service, None) is not None
 
 
 def _retired(service: ServiceView, before: Holding | None) -> Decision:

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from allocator.core.conditions import dated
 from allocator.core.decisions import Change, Count, Decision, Ignore, Keep
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool, PoolSet
 from purelb.api.addresses import Family
+from purelb.api.resources import to_json
 
 JSON: TypeAlias = Mapping[str, Any]
 
@@ -34,12 +36,12 @@ class Writes:
     status: JSON | None
 
 
-def writes_of(decision: Decision) -> Writes:
-    """Return what a decision wants written."""
+def writes_of(decision: Decision, now: str) -> Writes:
+    """Return what a decision wants written; `now` is the time of the write for its condition."""
     if isinstance(decision, Keep | Ignore) or decision.change is None:
         return Writes(spec=None, status=None)
     change = decision.change
-    return Writes(spec=_spec(change), status=_status(change))
+    return Writes(spec=_spec(change), status=_status(change, now))
 
 
 def group_status(pool: Pool, ledger: Ledger) -> JSON:
@@ -101,15 +103,19 @@ def _spec(change: Change) -> JSON | None:
     }
 
 
-def _status(change: Change) -> JSON | None:
-    if change.ingress is None and not change.annotations:
+def _status(change: Change, now: str) -> JSON | None:
+    if change.ingress is None and not change.annotations and change.conditions is None:
         return None
     metadata: dict[str, object] = {"resourceVersion": change.version}
     if change.annotations:
         metadata["annotations"] = dict(change.annotations)
     body: dict[str, object] = {"metadata": metadata}
+    status: dict[str, object] = {}
     if change.ingress is not None:
         # Servers before Kubernetes 1.29 drop `ipMode`.
         ingress = [{"ip": str(address), "ipMode": "VIP"} for address in change.ingress]
-        body["status"] = {"loadBalancer": {"ingress": ingress}}
-    return body
+        status["loadBalancer"] = {"ingress": ingress}
+    if change.conditions is not None:
+        # A merge patch replaces the list as a whole; the version makes sure that it is current.
+        status["conditions"] = [to_json(one) for one in dated(change.conditions, (), now)]
+    return {**body, "status": status} if status else body

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from allocator.core import notices, refusals
-from allocator.core.change import change_of, consumption_of, origin_of
+from allocator.core.change import change_of, origin_of, refusal_of
+from allocator.core.conditions import is_told
 from allocator.core.decisions import (
     Assign,
     Change,
@@ -60,7 +61,7 @@ def _empty_handed(facts: Facts, report: Report) -> Decision:
         key=service.key,
         before=before,
         problem=report.problem,
-        change=consumption_of(service),
+        change=refusal_of(service, report.problem),
         report=replace(report, notices=told),
     )
 
@@ -77,7 +78,9 @@ def _report(ledger: Ledger, facts: Facts, grant: Grant, addresses: Iterable[IPAd
         if clash is not None:
             problem, wants = clash
             told = [notices.clashing(service.key, problem)] if problem != known else []
-    elif is_news or facts.is_pending:  # a first write that was lost took its notices with it
+    elif (
+        is_news and not (known is None and is_told(service, problem))
+    ) or facts.is_pending:  # a first write that was lost took its notices with it
         told = [notices.refused(service.key, problem)]
     if is_news and grant.problem is not None:
         counts.append(_rejection(facts, grant.problem))

@@ -16,7 +16,7 @@ from allocator.shell.metrics import AllocatorMetrics
 from allocator.shell.world import WorldStore
 from purelb.api.identifiers import PoolName
 from purelb.api.resources import Condition, DecodeError, ServiceGroup, convert, to_json
-from purelb.runtime.clock import Clock, wall_clock
+from purelb.runtime.clock import Clock, wall_seconds
 from purelb.runtime.errors import ConflictError, ForbiddenError, PurelbError
 from purelb.runtime.kube import Kube, PatchType
 from purelb.runtime.reconciler import Reconciler
@@ -88,8 +88,7 @@ class GroupStatusWriter:
             status = dict(group_status(pool, self._ledger))
         conditions = group_conditions(pools, self._ledger, key)
         if conditions:
-            now = wall_clock()[:19] + "Z"  # metav1.Time has no fractions
-            have = dated(conditions, _shown(written), now)
+            have = dated(conditions, _shown(written), wall_seconds())
             status["conditions"] = [to_json(one) for one in have]
         return status
 

@@ -20,7 +20,7 @@ from allocator.shell.writer import ServiceWriter
 from purelb.api.identifiers import ServiceKey
 from purelb.core.backoff import Backoff
 from purelb.core.dirtyset import DirtySet
-from purelb.runtime.clock import Clock
+from purelb.runtime.clock import Clock, wall_seconds
 from purelb.runtime.errors import ConflictError, NotFoundError, PermanentError, TransientError
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Worker:
             self._on_commit()
         self._reporter.decided(decision)
         self.mark(woken, FIRST)
-        writes = writes_of(decision)
+        writes = writes_of(decision, wall_seconds())
         if writes.spec is None and writes.status is None:
             if (unconfirmed := self._unconfirmed.pop(key, None)) is not None:
                 self._reporter.written(unconfirmed)

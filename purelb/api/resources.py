@@ -101,6 +101,7 @@ class ServiceStatus(Wire, frozen=True):
     """Status of a Service."""
 
     load_balancer: LoadBalancerStatus = LoadBalancerStatus()
+    conditions: tuple[Condition, ...] | None = None
 
 
 class Service(Object, frozen=True):

@@ -16,7 +16,7 @@ from purelb.api.addresses import (
 )
 from purelb.api.annotations import Slot, parse_slots
 from purelb.api.identifiers import NodeName, ServiceKey, Uid, service_key
-from purelb.api.resources import Lease, Node, Service
+from purelb.api.resources import Condition, Lease, Node, Service
 
 LEASE_PREFIX = "purelb-node-"
 FAMILY = {family.value: family for family in Family}
@@ -37,8 +37,8 @@ class ServiceView:
     """One Service.
 
     `ingress` holds the addresses of status.loadBalancer.ingress in their order; entries without a
-    valid one are left out. `annotations` has only the keys that start with `purelb.io/`. `created`
-    is metadata.creationTimestamp, which sorts by age.
+    valid one are left out; `conditions` are anybody's. `annotations` has only the keys that start
+    with `purelb.io/`. `created` is metadata.creationTimestamp, which sorts by age.
     """
 
     key: ServiceKey
@@ -55,6 +55,7 @@ class ServiceView:
     ports: tuple[Port, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     ingress: tuple[IPAddress, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     is_deleting: bool = False
 
     @property
@@ -147,6 +148,7 @@ def view_service(service: Service) -> ServiceView:
         ports=tuple(Port(port.protocol, port.port) for port in spec.ports or ()),
         annotations={k: v for k, v in keys.items() if k.startswith(annotations.PREFIX)},
         ingress=_ingress(service),
+        conditions=service.status.conditions or (),
         is_deleting=meta.deletion_timestamp is not None,
     )
 

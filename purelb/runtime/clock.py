@@ -40,3 +40,8 @@ def wall_clock() -> str:
     """Return the time as the API writes it (RFC 3339, microseconds, UTC): for people, not rules."""
     now = datetime.datetime.now(datetime.UTC)
     return now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def wall_seconds() -> str:
+    """Return the time as metav1.Time has it, without fractions."""
+    return wall_clock()[:19] + "Z"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from purelb.core.backoff import Backoff
-from purelb.runtime.clock import Clock, wall_clock
+from purelb.runtime.clock import Clock, wall_seconds
 from purelb.runtime.errors import NotFoundError, PermanentError, PurelbError
 from purelb.runtime.kube import Kube
 
@@ -100,7 +100,7 @@ class EventPoster:
         if sent is not None:
             try:
                 count = sent.count + times
-                await self._kube.patch(sent.path, {"count": count, "lastTimestamp": _seconds()})
+                await self._kube.patch(sent.path, {"count": count, "lastTimestamp": wall_seconds()})
             except NotFoundError:  # Events live for an hour
                 self._sent.pop(event, None)
             else:
@@ -114,7 +114,7 @@ class EventPoster:
             self._sent.popitem(last=False)
 
     def _body(self, event: Event, times: int) -> dict[str, Any]:
-        about, now = event.about, _seconds()
+        about, now = event.about, wall_seconds()
         return {
             "apiVersion": "v1",
             "kind": "Event",
@@ -151,10 +151,6 @@ class EventPoster:
         victim = next((event for event in self._queue if event.type == "Normal"), None)
         self._queue.pop(victim if victim is not None else next(iter(self._queue)))
         self.dropped += 1
-
-
-def _seconds() -> str:
-    return wall_clock()[:19] + "Z"  # metav1.Time has no fractions
 
 
 def _names() -> Iterator[str]:

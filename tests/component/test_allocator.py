@@ -70,8 +70,10 @@ def test_a_deleted_service_frees_its_address_for_the_one_that_waits() -> None:
             await api.service("second")
             event = await api.warning("second")
             assert event["reason"] == "AllocationFailed"
+            await api.until(lambda: _pending(api, "second"), "the Service says why")
             await api.send("DELETE", f"{SERVICES}/first")
             assert await api.addresses("second") == ["192.0.2.9"]
+            assert await _pending(api, "second") == []
 
     scenario(work)
 
@@ -320,6 +322,12 @@ def test_faults_of_the_server_delay_but_never_double_an_address(fault: Fault) ->
 
 async def _true(value: bool) -> bool:
     return value
+
+
+async def _pending(api: Api, name: str) -> list[str]:
+    """Return why a Service says it waits."""
+    status = (await api.get(name))["status"]
+    return [one["message"] for one in status.get("conditions") or ()]
 
 
 def _writes(api: Api) -> list[Entry]:

@@ -9,6 +9,7 @@ import random
 from collections.abc import Collection, Mapping
 
 from allocator.core.affected import affected
+from allocator.core.conditions import PENDING
 from allocator.core.decide import Assign, Decision, Ignore, Keep, Refuse
 from allocator.core.holdings import Holding
 from allocator.core.ledger import Ledger
@@ -178,12 +179,16 @@ class Stage:
         for key, service in cluster.services.items():
             decision = cluster.decide(key)
             assert isinstance(decision, Keep | Refuse | Ignore), "somebody starves"
-            assert not isinstance(decision, Refuse) or decision.change is None
+            is_pending = any(one.type == PENDING for one in service.conditions)
             if isinstance(decision, Refuse):
+                # Of several reasons another may be the first by now; the one told is still true.
+                assert decision.change is None or not decision.change.annotations
+                assert is_pending, "nobody is told why"
                 assert key in waiting
                 assert not service.ingress
             if isinstance(decision, Keep):
                 assert service.is_branded
+                assert not is_pending or decision.report.problem is not None
         for key in clashing(ledger):
             assert key in waiting, "a clash that nobody is told of"
         assert len(set(waiting)) == len(waiting)

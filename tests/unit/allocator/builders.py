@@ -188,7 +188,7 @@ class Cluster:
 
     def write(self, decision: Decision) -> None:
         """Apply a decision's patches; raises ConflictError if the Service has moved on."""
-        writes: Writes = writes_of(decision)
+        writes: Writes = writes_of(decision, "2026-01-01T00:00:00Z")
         named = None
         for patch in (writes.spec, writes.status):
             if patch is None:

@@ -1,12 +1,15 @@
 """What ServiceGroups and Services say about themselves."""
 
-from allocator.core.conditions import dated, group_conditions, ready_condition
+from allocator.core.conditions import PENDING, dated, group_conditions, ready_condition
+from allocator.core.decide import Refuse
 from allocator.core.ledger import Ledger
 from allocator.core.pool import PoolSet
 from purelb.api.groups import GroupView
-from purelb.api.identifiers import PoolName
+from purelb.api.identifiers import PoolName, ServiceKey
 from purelb.api.resources import Condition
-from tests.unit.allocator.builders import INSTALL, V4, V6, Cluster, external, group, pools
+from tests.unit.allocator.builders import INSTALL, OWNED, V4, V6, Cluster, external, group, pools
+
+NOW = "2026-01-01T00:00:00Z"  # of all writes
 
 
 def reasons(found: PoolSet, view: GroupView, ledger: Ledger | None = None) -> dict[str, str]:
@@ -99,3 +102,88 @@ def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
     (other,) = dated([Condition(type="Ready", status="False", reason="New")], [old], "t2")
     assert (same.last_transition_time, same.reason) == ("t1", "New")
     assert other.last_transition_time == "t2"
+
+
+OTHER = {
+    "type": "example.com/Probed",
+    "status": "True",
+    "reason": "Fine",
+    "message": "all well",
+    "lastTransitionTime": "2025-01-01T00:00:00Z",
+}
+
+
+def told(cluster: Cluster, key: ServiceKey) -> dict[str, str]:
+    """Return the reason of each condition of a Service."""
+    return {one.type: one.reason for one in cluster.services[key].conditions}
+
+
+def test_a_service_that_waits_says_why_until_it_is_served() -> None:
+    """The condition goes with the write that brings the address; others' conditions stay."""
+    cluster = Cluster(group("default", "192.0.2.1/32"))
+    holder, web = cluster.create("holder"), cluster.create("web")
+    cluster.objects[web]["status"]["conditions"] = [OTHER]
+    cluster.edit(web)
+    cluster.converge()
+    assert told(cluster, web) == {"example.com/Probed": "Fine", PENDING: "Exhausted"}
+    assert cluster.objects[web]["status"]["conditions"][1]["lastTransitionTime"] == NOW
+    before = cluster.writes
+    cluster.delete(holder)
+    cluster.converge()
+    assert (cluster.ingress(web), cluster.writes) == (("192.0.2.1",), before + 1)
+    assert cluster.objects[web]["status"]["conditions"] == [OTHER]
+
+
+def test_what_a_waiting_service_says_is_not_written_again_because_a_holder_changed() -> None:
+    """Nor after a restart, and no Event says again what the condition says already."""
+    cluster = Cluster(group("default", "192.0.2.1/32"))
+    holder, web = cluster.create("holder"), cluster.create("web")
+    cluster.converge()
+    before = cluster.writes
+    cluster.delete(holder)
+    cluster.create("other", annotations=OWNED, ingress=["192.0.2.1"])
+    cluster.restart()
+    decisions = {decision.key: decision for decision in cluster.converge()}
+    assert cluster.writes == before
+    assert isinstance(decisions[web], Refuse)
+    assert decisions[web].report.notices == ()
+
+
+def test_another_reason_is_told_and_keeps_the_time_since_when_it_waits() -> None:
+    """The status of the condition has not changed."""
+    cluster = Cluster(group("default", "192.0.2.1/32"))
+    web = cluster.create("web", annotations={"purelb.io/service-group": "none"})
+    cluster.converge()
+    assert told(cluster, web) == {PENDING: "UnknownPool"}
+    cluster.objects[web]["status"]["conditions"][0]["lastTransitionTime"] = "2025-01-01T00:00:00Z"
+    cluster.edit(web, annotations={"purelb.io/service-group": "gone"})
+    cluster.converge()
+    (condition,) = cluster.services[web].conditions
+    assert 'unknown pool "gone"' in condition.message
+    assert condition.last_transition_time == "2025-01-01T00:00:00Z"
+
+
+def test_a_missing_second_family_is_told_beside_the_address_that_is_there() -> None:
+    """Best effort gives what it can, and says what is lacking."""
+    cluster = Cluster(group("default", "192.0.2.1/32"))
+    web = cluster.create("web", families=(V4, V6), ipFamilyPolicy="PreferDualStack")
+    cluster.converge()
+    assert (cluster.ingress(web), told(cluster, web)) == (("192.0.2.1",), {PENDING: "Exhausted"})
+    cluster.edit(web, spec={"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"})
+    cluster.converge()
+    assert told(cluster, web) == {}
+
+
+def test_a_service_that_gave_up_waiting_says_nothing_any_more() -> None:
+    """It is no LoadBalancer now."""
+    cluster = Cluster()
+    web = cluster.create("web")
+    cluster.converge()
+    assert told(cluster, web) == {PENDING: "UnknownPool"}
+    cluster.edit(web, spec={"type": "ClusterIP"})
+    cluster.objects[web]["status"]["conditions"] = [
+        {"type": PENDING, "status": "True", "reason": "UnknownPool", "message": "m"}
+    ]
+    cluster.edit(web)
+    cluster.converge()
+    assert told(cluster, web) == {}

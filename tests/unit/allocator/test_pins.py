@@ -86,7 +86,7 @@ BAD = {
 def test_pins_that_cannot_be_meant_are_refused_as_a_whole(
     text: str, families: tuple[Family, ...], piece: str
 ) -> None:
-    """Nothing is written; the text says what is wrong."""
+    """Nothing is given; the text says what is wrong, and so does the Service's condition."""
     cluster = Cluster(DEFAULT)
     web = cluster.create("web", families=families, annotations={ADDRESSES: text})
     decision = cluster.step(web)
@@ -94,7 +94,9 @@ def test_pins_that_cannot_be_meant_are_refused_as_a_whole(
     assert decision.problem.reason is Reason.OTHER
     assert decision.problem.detail.startswith("invalid user-specified address: ")
     assert piece in decision.problem.detail
-    assert cluster.writes == 0
+    (condition,) = cluster.services[web].conditions
+    assert condition.message == decision.problem.detail
+    assert (cluster.ingress(web), cluster.annotations(web)) == ((), {ADDRESSES: text})
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,14 @@ from tests.unit.allocator.builders import (
 )
 
 DEFAULT = PoolName("default")
+NOW = "2026-01-01T00:00:00Z"
 
 
 def test_address_and_annotations_are_one_conditional_patch_behind_that_of_the_policy() -> None:
     """Both name the version that was decided on; the ingress mode is VIP."""
     cluster = Cluster(group("default", "192.0.2.0/30", "2001:db8::/64"))
     web = cluster.create("web", families=(V6, V4), externalTrafficPolicy="Local")
-    assert writes_of(cluster.commit(web)) == Writes(
+    assert writes_of(cluster.commit(web), NOW) == Writes(
         spec={
             "metadata": {"resourceVersion": "1"},
             "spec": {"externalTrafficPolicy": "Cluster"},
@@ -54,7 +55,7 @@ def test_a_type_change_removes_what_is_there_and_names_nothing_else() -> None:
     """None in a merge patch removes a key."""
     cluster = Cluster(group("default", "192.0.2.0/30"))
     web = cluster.create("web", type="NodePort", annotations=OWNED, ingress=["192.0.2.1"])
-    writes = writes_of(cluster.decide(web))
+    writes = writes_of(cluster.decide(web), NOW)
     assert writes.status == {
         "metadata": {"resourceVersion": "1", "annotations": dict.fromkeys(OWNED)},
         "status": {"loadBalancer": {"ingress": []}},
@@ -66,17 +67,17 @@ def test_only_annotations_only_policy_or_nothing_is_written() -> None:
     cluster = Cluster(group("default", "192.0.2.0/30"))
     web = cluster.create("web", annotations=OWNED, ingress=["192.0.2.1"])
     cluster.restart()
-    assert writes_of(cluster.commit(web)) == Writes(spec=None, status=None)
+    assert writes_of(cluster.commit(web), NOW) == Writes(spec=None, status=None)
     cluster.edit(web, annotations={"purelb.io/re-evaluate": "true"})
-    assert writes_of(cluster.commit(web)).status == {
+    assert writes_of(cluster.commit(web), NOW).status == {
         "metadata": {"resourceVersion": "2", "annotations": {"purelb.io/re-evaluate": None}}
     }
     cluster.edit(web, annotations={"purelb.io/re-evaluate": None})
     cluster.edit(web, spec={"externalTrafficPolicy": "Local"})
-    writes = writes_of(cluster.commit(web))
+    writes = writes_of(cluster.commit(web), NOW)
     assert (writes.spec is not None, writes.status) == (True, None)
     cluster.delete(web)
-    assert writes_of(cluster.commit(web)) == Writes(spec=None, status=None)
+    assert writes_of(cluster.commit(web), NOW) == Writes(spec=None, status=None)
 
 
 def test_the_status_of_a_group_has_texts_as_typed_and_distinct_counts() -> None:
