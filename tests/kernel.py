@@ -25,7 +25,7 @@ from nodeagent.core.plan import (
 )
 from nodeagent.core.report import Report, Told, report
 from nodeagent.core.verdicts import DesiredState, Memory
-from purelb.api.addresses import IPAddress, parse_ip
+from purelb.api.addresses import Family, IPAddress, parse_ip
 from purelb.api.identifiers import Instant
 from purelb.api.links import (
     FOREVER,
@@ -307,7 +307,7 @@ class Agent:
     def lose(self, index: int, text: str) -> None:
         """Let somebody remove one of our addresses, with the event that tells so."""
         self.kernel.take(index, text)
-        self.unrest = note_loss(self.unrest, index, self.kernel.now)
+        self.unrest = note_loss(self.unrest, index, _family(text), self.kernel.now)
 
     def change_own(self, index: int, *, gone: str = "", back: str = "") -> None:
         """Let a network manager remove and add the node's own addresses, with the events."""
@@ -315,7 +315,12 @@ class Agent:
             self.kernel.take(index, gone)
         if back:
             self.kernel.put(index, back)
-        self.unrest = note_change(self.unrest, index, self.kernel.now)
+        family = _family(gone or back)
+        self.unrest = note_change(self.unrest, index, family, self.kernel.now)
+
+
+def _family(text: str) -> Family:
+    return Family.IPV6 if ":" in text else Family.IPV4
 
 
 def _place(entry: Entry) -> Placed:

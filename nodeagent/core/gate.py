@@ -2,7 +2,8 @@
 
 Network managers take the node's own address away and put it back. A VIP that is added in between
 comes before the node's own address in the kernel's list, and tools that take the first one adopt
-it. So the gate waits until the node's own address is back and the link is quiet.
+it. So the gate waits until the node's own address is back and the link is quiet. Without it a VIP
+would become the source of the node's own traffic, so it must not even stay.
 
 Belongs here: the record of unrest on a link, the gate, the order watch. Does not: operations
 (`plan`). Called by `desired`, `plan` and, to keep the record, by the shell.
@@ -14,7 +15,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from nodeagent.core.links import Home, Nic, Observed, Placed, placed
-from purelb.api.addresses import Family, IPAddress
+from purelb.api.addresses import FAMILIES, Family, IPAddress
 from purelb.api.identifiers import Instant
 from purelb.api.links import IFA_F_PERMANENT, LinkAddress, network_of
 
@@ -27,7 +28,7 @@ HOST_PREFIX: Final = 32  # all of our IPv4 addresses on NICs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrest:
-    """What happened to a link's addresses: own ones changed from `began` until `changed`.
+    """What happened to a link's addresses of a family: own ones changed from `began` to `changed`.
 
     `lost` is when somebody last removed one of ours.
     """
@@ -38,7 +39,7 @@ class Unrest:
 
 
 CALM = Unrest()
-Record: TypeAlias = Mapping[int, Unrest]  # by link index
+Record: TypeAlias = Mapping[tuple[int, Family], Unrest]  # by link index and family
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +56,39 @@ class WaitUntil:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Nothing may be added until something changes; `reason` is for people."""
+    """Nothing may be added until something changes; `reason` is for people.
+
+    `withdraws`: what is in place must go, too.
+    """
 
     reason: str
+    withdraws: bool = False
 
 
 Gate: TypeAlias = Clear | WaitUntil | Blocked
 CLEAR = Clear()
 
 
-def note_change(record: Record, index: int, now: Instant) -> Record:
+def note_change(record: Record, index: int, family: Family, now: Instant) -> Record:
     """Return the record after a change of a link's own addresses, carrier or existence."""
-    known = record.get(index, CALM)
+    key = index, family
+    known = record.get(key, CALM)
     began = known.began if now < known.changed + QUIET else now
-    return {**record, index: replace(known, began=began, changed=now)}
+    return {**record, key: replace(known, began=began, changed=now)}
 
 
-def note_loss(record: Record, index: int, now: Instant) -> Record:
+def note_loss(record: Record, index: int, family: Family, now: Instant) -> Record:
     """Return the record after somebody else removed an address of ours from a link."""
-    return {**record, index: replace(record.get(index, CALM), lost=now)}
+    key = index, family
+    return {**record, key: replace(record.get(key, CALM), lost=now)}
 
 
 def compare(record: Record, before: Observed, after: Observed) -> Record:
     """Return the record after two successive observations: what no event told us still counts."""
     old, new = _own_by_link(before), _own_by_link(after)
-    for index in old.keys() | new.keys():
-        if old.get(index) != new.get(index):
-            record = note_change(record, index, after.read_at)
+    for key in old.keys() | new.keys():
+        if old.get(key) != new.get(key):
+            record = note_change(record, *key, after.read_at)
     return record
 
 
@@ -90,12 +97,20 @@ def is_news(observed: Observed, entry: LinkAddress) -> bool:
     return _flags(observed).get(placed(entry)) != entry.flags | IFA_F_PERMANENT
 
 
+def is_known(observed: Observed, entry: LinkAddress) -> bool:
+    """Tell whether an address was there before: then its flags have changed, as after DAD."""
+    return placed(entry) in _flags(observed)
+
+
 def gate(home: Home, record: Record, now: Instant) -> Gate:
     """Tell when an address may be added on the link of its home."""
     if not home.is_steady:
-        name = home.nic.link.name
-        return Blocked(f"the own address in {home.network} on {name} or the carrier is missing")
-    unrest = record.get(home.nic.link.index, CALM)
+        if home.has_own:
+            return Blocked(f"{home.nic.link.name} has no carrier")
+        reason = f"{home.nic.link.name} has no usable address of its own in {home.network}"
+        return Blocked(reason, withdraws=True)
+    family = Family.IPV4 if home.network.version == 4 else Family.IPV6
+    unrest = record.get((home.nic.link.index, family), CALM)
     quiet_at = min(unrest.changed + QUIET, unrest.began + LONGEST)
     at = max(quiet_at, unrest.lost + ALONE)
     return WaitUntil(at) if now < at else CLEAR
@@ -132,11 +147,13 @@ def _flags(observed: Observed) -> dict[Placed, int]:
     return {placed(entry): entry.flags | IFA_F_PERMANENT for entry in observed.addresses}
 
 
-def _own_by_link(observed: Observed) -> dict[int, tuple[object, ...]]:
-    found: dict[int, list[object]] = {
-        link.index: [link.is_up and link.has_carrier] for link in observed.links
+def _own_by_link(observed: Observed) -> dict[tuple[int, Family], tuple[object, ...]]:
+    found: dict[tuple[int, Family], list[object]] = {
+        (link.index, family): [link.is_up and link.has_carrier]
+        for link in observed.links
+        for family in FAMILIES
     }
     for entry in observed.addresses:
-        if entry.index in found and not observed.is_ours(entry):
-            found[entry.index].append((entry.address, entry.prefix))
-    return {index: tuple(facts) for index, facts in found.items()}
+        if (key := (entry.index, entry.family)) in found and not observed.is_ours(entry):
+            found[key].append((entry.address, entry.prefix))
+    return {key: tuple(facts) for key, facts in found.items()}

@@ -20,7 +20,7 @@ from nodeagent.core.inputs import Common
 from nodeagent.core.links import Ambiguous, Home, Observed, Selection
 from nodeagent.core.verdicts import Away, Here, Judgement, Reason, Tenure, Terms, Wait
 from nodeagent.core.vips import Vip
-from purelb.api.addresses import IPAddress
+from purelb.api.addresses import IPAddress, IPNetwork
 from purelb.api.annotations import Slot
 from purelb.api.identifiers import Instant, NodeName
 from purelb.api.links import (
@@ -51,14 +51,16 @@ class Context:
     selection: Selection
     entries: Mapping[IPAddress, Sequence[LinkAddress]]
     now: Instant
-    gates: dict[tuple[int, bool], Gate] = field(default_factory=dict)  # those asked for already
+    gates: dict[tuple[int, IPNetwork, bool], Gate] = field(
+        default_factory=dict
+    )  # those asked for already
 
     def gate_of(self, home: Home, address: IPAddress) -> Gate:
         """Return the gate of an address, which is mostly that of its link."""
         if self._is_occupied(home, address):
             name = home.nic.link.name
             return Blocked(f"somebody else put {address} on {name}, with another prefix length")
-        key = (home.nic.link.index, home.is_steady)
+        key = (home.nic.link.index, home.network, home.is_steady)
         if key not in self.gates:
             self.gates[key] = gate(home, self.facts.unrest, self.now)
         return self.gates[key]
@@ -187,7 +189,11 @@ def _here(
     context: Context, vip: Vip, home: Home, tenure: Tenure, entry: LinkAddress | None
 ) -> Here:
     address = vip.address
-    retries = context.now < tenure.retry_at
+    gate = context.gate_of(home, address)
+    if context.now < tenure.retry_at and not isinstance(gate, Blocked):
+        gate = WaitUntil(tenure.retry_at)
+    is_in_place = entry is not None and not entry.flags & IFA_F_DADFAILED
+    must_go = isinstance(gate, Blocked) and gate.withdraws
     return Here(
         address=address,
         link=home.nic.link,
@@ -195,8 +201,8 @@ def _here(
         flags=IFA_F_NOPREFIXROUTE | (IFA_F_NODAD if vip.skips_dad else 0),
         # Deprecated from the start, so that the node never chooses it as a source.
         preferred_limit=context.common.lifetimes.preferred if address.version == 4 else 0,
-        gate=WaitUntil(tenure.retry_at) if retries else context.gate_of(home, address),
-        is_standing=entry is not None and not entry.flags & IFA_F_DADFAILED,
+        gate=gate,
+        is_standing=is_in_place and not must_go,
         is_repair=entry is None and address in context.facts.installed,
     )
 

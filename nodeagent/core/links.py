@@ -104,6 +104,17 @@ class Nic:
         """Whether the link is up and has carrier."""
         return self.link.is_up and self.link.has_carrier
 
+    @property
+    def detecting(self) -> tuple[IPNetwork, ...]:
+        """The networks of addresses that are back but not through with duplicate detection."""
+        if not self.works:
+            return ()
+        return tuple(
+            network_of(entry.address, entry.prefix)
+            for entry in self.own
+            if entry.flags & IFA_F_TENTATIVE and not entry.flags & IFA_F_DADFAILED
+        )
+
     def network_with(self, address: IPAddress) -> IPNetwork | None:
         """Return the first network that contains the address, or None."""
         return _first_with(self.networks, address)
@@ -125,6 +136,11 @@ class Home:
     nic: Nic
     network: IPNetwork
     is_steady: bool = True
+
+    @property
+    def has_own(self) -> bool:
+        """Whether the link has a usable own address of the network, with or without a carrier."""
+        return self.network in _evidence(self.nic.own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,8 +357,10 @@ def _past(
     for (index, name, network), missing_since in presence.items():
         if (index, network) in places or (name, network) in places_by_name:
             continue
-        since = min(missing_since, now)
         nic = nics.with_index(index) or nics.named(name)
+        since = min(missing_since, now)
+        if nic is not None and network in nic.detecting:
+            since = now  # detection may last longer than the grace
         end = since + (GRACE if nic is not None and nic.works else CARRIER_GRACE)
         if now >= end:
             continue

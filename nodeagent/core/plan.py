@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
-from nodeagent.core.gate import Clear, misplaced
+from nodeagent.core.gate import Blocked, Clear, misplaced
 from nodeagent.core.links import Observed
 from nodeagent.core.rest import begun, can_announce, is_place
 from nodeagent.core.verdicts import Away, DesiredState, Here, Reason, Wait
@@ -156,7 +156,10 @@ class _Draft:
         """Sort one entry of the kernel: where it should be, one too many, or not ours."""
         verdict = self.desired.verdicts.get(entry.address)
         if isinstance(verdict, Here) and is_place(verdict, entry):
-            if not entry.flags & IFA_F_DADFAILED:
+            if isinstance(verdict.gate, Blocked) and verdict.gate.withdraws:
+                if self.observed.is_ours(entry):
+                    self.removals.append(self._removal(entry, "ownAddressGone"))
+            elif not entry.flags & IFA_F_DADFAILED:
                 self.standing[entry.address] = entry
             elif self.observed.is_ours(entry):
                 self.removals.append(self._removal(entry, "dadFailed"))

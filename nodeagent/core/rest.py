@@ -7,6 +7,7 @@ Called by `desired` and, for its parts, by `plan`.
 
 from collections.abc import Collection
 
+from nodeagent.core.gate import Blocked
 from nodeagent.core.links import Announced, Observed
 from nodeagent.core.verdicts import Here, Verdict
 from purelb.api.links import IFA_F_DADFAILED, OUR_MARK, Link, LinkAddress
@@ -29,6 +30,8 @@ def is_at_rest(
     if not isinstance(verdict, Here):
         return not ours
     if len(ours) != 1 or not is_place(verdict, ours[0]) or ours[0].flags & IFA_F_DADFAILED:
+        return False
+    if isinstance(verdict.gate, Blocked) and verdict.gate.withdraws:
         return False
     if observed.has_marks and ours[0].mark != OUR_MARK:
         return False

@@ -66,8 +66,8 @@ class Here:
     """This node carries the address on `link`.
 
     `preferred_limit` is the user's upper limit in seconds; the `Terms` of the state say the rest.
-    `gate` says when a missing one may be added. `is_standing`: it is in place; `is_repair`: it was,
-    and somebody removed it.
+    `gate` says when a missing one may be added, and whether one in place must go.
+    `is_standing`: it is in place and may stay; `is_repair`: it was, and is no longer.
     """
 
     address: IPAddress

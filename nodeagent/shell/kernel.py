@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NoReturn, Self, assert_never
 
-from nodeagent.core.gate import Record, compare, is_news, note_change, note_loss
+from nodeagent.core.gate import Record, compare, is_known, is_news, note_change, note_loss
 from nodeagent.core.installed import Outcome
 from nodeagent.core.links import Announced, Observed, Placed
 from nodeagent.core.plan import (
@@ -21,7 +21,7 @@ from nodeagent.core.plan import (
     RemoveAddress,
     ReorderAddress,
 )
-from purelb.api.addresses import Family, IPAddress
+from purelb.api.addresses import Family, IPAddress, family_of
 from purelb.api.identifiers import Instant
 from purelb.api.links import OUR_MARK, DefaultRoute, Link, NewAddress
 from purelb.runtime.clock import Clock
@@ -178,12 +178,14 @@ class Kernel:
             case AddressGone(index=index, address=address, prefix=prefix, mark=mark):
                 self._note_gone(Placed(index, address, prefix), mark)
             case AddressSeen(address=entry):
-                if self._last is not None and not is_news(self._last, entry):
+                last = self._last
+                if last is not None and not is_news(last, entry):
                     return  # lifetimes only: our own refreshes, or an RA's
                 if entry.mark == OUR_MARK and entry.family is Family.IPV4:
                     return  # our own; IPv6 goes on to find out whether it is a duplicate
-                if entry.mark != OUR_MARK:
-                    self.unrest = note_change(self.unrest, entry.index, self._clock.now())
+                if entry.mark != OUR_MARK and not (last is not None and is_known(last, entry)):
+                    now = self._clock.now()
+                    self.unrest = note_change(self.unrest, entry.index, entry.family, now)
             case LinkChanged():
                 self._note_link(event)
             case RouteChanged() | SettingChanged():  # the latter is not subscribed to
@@ -199,17 +201,17 @@ class Kernel:
         if not event.works:
             self._interrupted.add(event.index)
         if event.gone:
-            self.unrest = {k: v for k, v in self.unrest.items() if k != event.index}
+            self.unrest = {k: v for k, v in self.unrest.items() if k[0] != event.index}
 
     def _note_gone(self, place: Placed, mark: int) -> None:
-        now = self._clock.now()
+        now, family = self._clock.now(), family_of(place.address)
         record = self._last.record if self._last is not None else frozenset()
         if mark != OUR_MARK and place not in record:
-            self.unrest = note_change(self.unrest, place.index, now)
+            self.unrest = note_change(self.unrest, place.index, family, now)
         elif place in self._leaving:
             self._leaving.discard(place)
         else:
-            self.unrest = note_loss(self.unrest, place.index, now)
+            self.unrest = note_loss(self.unrest, place.index, family, now)
             self._lost[place.address] = now
 
 

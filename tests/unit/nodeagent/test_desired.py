@@ -239,7 +239,7 @@ def test_a_missing_address_waits_for_a_quiet_link() -> None:
     assert one.kernel.listing(ETH0) == (OWN, HOST)
 
 
-def test_while_the_own_address_is_away_the_address_stays_where_it_is() -> None:
+def test_while_the_own_address_is_away_no_other_node_takes_the_address() -> None:
     """For a moment; then the node is no candidate and gives it up."""
     one = agent(host=kernel(OWN))
     one.run()
@@ -249,6 +249,7 @@ def test_while_the_own_address_is_away_the_address_stays_where_it_is() -> None:
     found = verdict(one)
     assert isinstance(found, Here)
     assert isinstance(found.gate, Blocked)
+    assert not found.is_standing
     assert one.desired.next_change == NOW + 1 + GRACE
     one.kernel.advance(NOW + 1 + GRACE)
     assert isinstance(verdict(one), Away)

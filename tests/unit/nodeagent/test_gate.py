@@ -16,12 +16,14 @@ from nodeagent.core.gate import (
     WaitUntil,
     compare,
     gate,
+    is_known,
     is_news,
     misplaced,
     note_change,
     note_loss,
 )
 from nodeagent.core.links import Home, Nic, Observed
+from purelb.api.addresses import FAMILIES, Family
 from purelb.api.links import IFA_F_PERMANENT, IFA_F_TENTATIVE, OUR_MARK, LinkAddress
 from tests.unit.nodeagent.builders import ETH0, OWN, VIP, entry, link
 
@@ -33,8 +35,8 @@ def after(*changes: float, lost: float | None = None) -> Record:
     """Return the record after changes of own addresses at these instants."""
     record: Record = {}
     for now in changes:
-        record = note_change(record, ETH0, now)
-    return record if lost is None else note_loss(record, ETH0, lost)
+        record = note_change(record, ETH0, Family.IPV4, now)
+    return record if lost is None else note_loss(record, ETH0, Family.IPV4, lost)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +49,8 @@ def after(*changes: float, lost: float | None = None) -> Record:
         pytest.param(after(lost=100.0), 100.0, WaitUntil(100.0 + ALONE), id="ours-alone"),
         pytest.param(after(lost=100.0), 100.0 + ALONE, CLEAR, id="nothing-followed"),
         pytest.param(after(100.0, lost=99.9), 100.01, WaitUntil(100.0 + QUIET), id="both"),
-        pytest.param(note_change({}, 99, 100.0), 100.0, CLEAR, id="another-link"),
+        pytest.param(note_change({}, 99, Family.IPV4, 100.0), 100.0, CLEAR, id="another-link"),
+        pytest.param(note_change({}, ETH0, Family.IPV6, 100.0), 100.0, CLEAR, id="another-family"),
     ],
 )
 def test_the_gate_opens_when_the_link_is_quiet(record: Record, now: float, expected: Gate) -> None:
@@ -65,14 +68,20 @@ def test_a_link_that_never_gets_quiet_is_used_all_the_same() -> None:
 def test_unrest_after_a_pause_begins_anew() -> None:
     """The five seconds count from its own beginning."""
     record = after(100.0, 104.0, 104.09)
-    assert record[ETH0].began == 104.0
+    assert record[ETH0, Family.IPV4].began == 104.0
 
 
 def test_without_the_own_address_the_gate_is_shut() -> None:
-    """However quiet the link is."""
-    found = gate(replace(HOME, is_steady=False), {}, 100.0)
-    assert isinstance(found, Blocked)
-    assert "192.0.2.0/24 on eth0" in found.reason
+    """However quiet the link is; what is in place would be the source of the node's traffic."""
+    bare = Home(replace(NIC, own=(), networks=()), HOME.network, is_steady=False)
+    assert gate(bare, {}, 100.0) == Blocked(
+        "eth0 has no usable address of its own in 192.0.2.0/24", withdraws=True
+    )
+
+
+def test_without_a_carrier_the_gate_is_shut_and_what_is_in_place_may_stay() -> None:
+    """The node's own address is still there, so a short flap is no loss."""
+    assert gate(replace(HOME, is_steady=False), {}, 100.0) == Blocked("eth0 has no carrier")
 
 
 def observed(*entries: LinkAddress, up: bool = True) -> Observed:
@@ -81,22 +90,27 @@ def observed(*entries: LinkAddress, up: bool = True) -> Observed:
 
 
 @pytest.mark.parametrize(
-    ("later", "is_unrest"),
+    ("later", "families"),
     [
-        (observed(entry(OWN)), False),
-        (observed(entry(OWN), entry("192.0.2.9/32", mark=OUR_MARK)), False),
-        (observed(replace(entry(OWN), valid_seconds=7)), False),
-        (observed(), True),
-        (observed(entry(OWN), entry("192.0.2.9/24")), True),
-        (observed(entry(OWN), up=False), True),
-        (Observed(read_at=100.0), True),
-        (observed(entry(OWN), entry("192.0.2.9/24", index=77)), False),
+        (observed(entry(OWN)), ()),
+        (observed(entry(OWN), entry("192.0.2.9/32", mark=OUR_MARK)), ()),
+        (observed(replace(entry(OWN), valid_seconds=7)), ()),
+        (observed(), (Family.IPV4,)),
+        (observed(entry(OWN), entry("192.0.2.9/24")), (Family.IPV4,)),
+        (observed(entry(OWN), entry("2001:db8::9/64")), (Family.IPV6,)),
+        (observed(entry(OWN), up=False), FAMILIES),
+        (Observed(read_at=100.0), FAMILIES),
+        (observed(entry(OWN), entry("192.0.2.9/24", index=77)), ()),
     ],
 )
-def test_two_observations_show_what_no_event_told(later: Observed, *, is_unrest: bool) -> None:
+def test_two_observations_show_what_no_event_told(
+    later: Observed, families: tuple[Family, ...]
+) -> None:
     """Own addresses, carrier and existence count; ours and lifetimes do not."""
-    record = compare({}, observed(entry(OWN)), later)
-    assert (record == note_change({}, ETH0, 100.0)) if is_unrest else (record == {})
+    expected: Record = {}
+    for family in families:
+        expected = note_change(expected, ETH0, family, 100.0)
+    assert compare({}, observed(entry(OWN)), later) == expected
 
 
 @pytest.mark.parametrize(
@@ -115,6 +129,16 @@ def test_an_event_that_only_changes_lifetimes_is_no_news(
 ) -> None:
     """A lifetime that ends or begins to have an end flips the permanent flag."""
     assert is_news(observed(entry(OWN)), seen) is expected
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"), [(entry(OWN, flags=IFA_F_TENTATIVE), True), (entry(OWN, index=9), False)]
+)
+def test_an_address_that_changes_its_flags_was_there_before(
+    seen: LinkAddress, *, expected: bool
+) -> None:
+    """The end of duplicate detection is no unrest."""
+    assert is_known(observed(entry(OWN)), seen) is expected
 
 
 HOST = f"{VIP}/32"

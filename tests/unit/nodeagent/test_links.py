@@ -247,6 +247,26 @@ def test_a_link_that_is_made_anew_is_followed_by_its_name() -> None:
     assert (found.nic.link.index, found.is_steady) == (9, False)
 
 
+@pytest.mark.parametrize(
+    ("links", "flags", "counts"),
+    [
+        pytest.param(LINKS, IFA_F_TENTATIVE, True, id="detecting"),
+        pytest.param(LINKS, IFA_F_TENTATIVE | IFA_F_DADFAILED, False, id="duplicate"),
+        pytest.param((link(has_carrier=False),), IFA_F_TENTATIVE, False, id="no-carrier"),
+    ],
+)
+def test_a_network_counts_as_long_as_its_address_is_in_detection(
+    links: tuple[Link, ...], flags: int, *, counts: bool
+) -> None:
+    """Detection takes up to two seconds from the return of the address on."""
+    presence = chosen(entry(OWN6)).presence
+    seen = Observed(links=links, addresses=(entry(OWN6, flags=flags),), routes=(route(),))
+    for now in (300.0, 300.0 + GRACE - 0.1, 300.0 + GRACE + 0.1):
+        found = select(seen, DEFAULT, frozenset(), presence=presence, now=now)
+        presence = found.presence
+    assert (subnets(found) == ["2001:db8::/64"]) is counts
+
+
 def test_a_link_that_vanishes_has_no_home_but_its_network_still_counts() -> None:
     """It may come back under its name."""
     gone = again(chosen(entry(OWN)).presence, 300.0, links=())

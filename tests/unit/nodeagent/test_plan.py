@@ -374,3 +374,24 @@ def test_what_is_ours_is_swept_from_every_link() -> None:
     (op,) = one.decide()
     assert isinstance(op, RemoveAddress)
     assert (op.link, op.index) == ("", 3)
+
+
+def test_without_the_nodes_own_address_ours_must_not_stay() -> None:
+    """It would become the source of the node's traffic; it comes back behind the own one."""
+    one = placed_agent()
+    one.change_own(ETH0, gone=OWN)
+    assert words(one.decide()) == [f"remove {HOST} ownAddressGone"]
+    one.settle(NOW + 1)
+    assert one.kernel.listing(ETH0) == ()
+    one.change_own(ETH0, back=OWN)
+    one.settle(NOW + 1.5)
+    assert one.kernel.listing(ETH0) == (OWN, HOST)
+
+
+def test_a_lost_carrier_alone_takes_nothing_away() -> None:
+    """Until the node is no candidate any more."""
+    one = placed_agent()
+    one.kernel.links = (link(has_carrier=False),)
+    one.settle(NOW + 0.3)
+    assert one.desired.selection.nics[0].networks == ()
+    assert one.kernel.listing(ETH0) == (OWN, HOST)
