@@ -5,10 +5,11 @@ there is something else to do: a condition that counted would be written all the
 when a status is written (the shell), other fields of a status (`report`).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from allocator.core.guards import Guard
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Fault, GroupProblem, Pool, PoolSet
 from purelb.api.addresses import FAMILIES, Family
@@ -18,6 +19,7 @@ from purelb.api.problems import Problem, Reason
 from purelb.api.resources import Condition
 from purelb.api.views import ServiceView
 
+MOST_SHOWN = 5  # guards named in a message
 PENDING = "purelb.io/AddressPending"  # on a Service that lacks an address it asks for
 
 
@@ -27,6 +29,7 @@ class GroupAspect(StrEnum):
     READY = "Ready"  # Services are served
     OVERLAPPING = "Overlapping"  # not accepted, because an older group has some of its addresses
     EXHAUSTED = "Exhausted"  # a family that the group has ranges of is used up
+    GUARDED = "Guarded"  # some addresses are given to nobody, because they are the cluster's own
     INVALID = "Invalid"  # not accepted, because of what its own spec says
 
 
@@ -152,6 +155,24 @@ def _accepted(pool: Pool, ledger: Ledger) -> Iterable[Claim]:
     yield _invalid(None)
     if not pool.is_external:
         yield _exhausted([family for family in FAMILIES if _is_full(pool, family, ledger)])
+        yield _guarded(pool.guarded)
+
+
+def _guarded(guards: Sequence[Guard]) -> Claim:
+    shown = ", ".join(f"{_span(guard)} ({guard.owner})" for guard in guards[:MOST_SHOWN])
+    more = f" and {len(guards) - MOST_SHOWN} more" if len(guards) > MOST_SHOWN else ""
+    return Claim(
+        aspect=GroupAspect.GUARDED,
+        holds=bool(guards),
+        reason="ClusterAddresses" if guards else "NoClusterAddress",
+        message=f"never given out: {shown}{more}; take them out of the ranges"
+        if guards
+        else "no range has an address of the cluster itself",
+    )
+
+
+def _span(guard: Guard) -> str:
+    return str(guard.span.first if guard.span.size == 1 else guard.span)
 
 
 def _is_full(pool: Pool, family: Family, ledger: Ledger) -> bool:

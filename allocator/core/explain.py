@@ -92,7 +92,6 @@ def _room(pool: Pool, ledger: Ledger) -> str:
         return f"external provider {pool.group.provider}, not asked by this version"
     parts = []
     for family in FAMILIES:
-        size = pool.size(family)
-        used = sum(ledger.used(extent) for extent in pool.extents[family])
-        parts.append(f"{size - used} of {size} {family} addresses free")
+        free = pool.available(family, ledger)
+        parts.append(f"{free} of {pool.size(family)} {family} addresses free")
     return ", ".join(parts)

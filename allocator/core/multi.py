@@ -11,7 +11,7 @@ from allocator.core import refusals
 from allocator.core.decisions import Count, Metric
 from allocator.core.holdings import Allocation
 from allocator.core.ledger import Ledger
-from allocator.core.place import Lack, Placement
+from allocator.core.place import Lack, Placement, lowest_free
 from allocator.core.pool import Pool, PoolSet, PoolType, Range
 from allocator.core.request import AddressRequest
 from purelb.api.addresses import Family, IPAddress, IPNetwork
@@ -59,7 +59,7 @@ def place_multi(
         # Ranges of one pool may overlap: an address stands for every range that has it.
         if any(a in candidate.addresses for a in [*held, *(new.address for new in allocations)]):
             continue
-        free = ledger.lowest_free(candidate.addresses)
+        free = lowest_free(candidate, ledger)
         if free is None:
             lacks.append(_full(candidate, pool))
         else:
@@ -106,11 +106,11 @@ def _refusal(request: AddressRequest, pool: Pool) -> Problem | None:
 
 
 def _full(candidate: Range, pool: Pool) -> Lack:
+    size = sum(span.size for span in candidate.spans)
     problem = Problem(
         reason=Reason.EXHAUSTED,
         detail=f'pool "{pool.name}" exhausted: no available addresses in range {candidate.text}:'
-        f" all {candidate.addresses.size} are in use and 0 are free; widen it, or delete a Service"
-        " that holds one",
+        f" all {size} are in use and 0 are free; widen it, or delete a Service that holds one",
         pool=pool.name,
     )
     return Lack(problem=problem, wants=frozenset({candidate.addresses}))

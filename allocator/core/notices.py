@@ -15,6 +15,12 @@ from purelb.api.identifiers import ServiceKey
 from purelb.api.problems import Notice, NoticeType, Problem
 from purelb.api.views import ServiceView
 
+# Nodes come and go: which addresses they are is for the condition to say.
+GUARDED = (
+    "some of its addresses belong to the cluster itself and are given to no Service; condition"
+    " Guarded names them"
+)
+
 
 def assigned(
     service: ServiceView, added: Sequence[IPAddress], allocated_from: str
@@ -94,7 +100,9 @@ def group_notices(pools: PoolSet, group: tuple[str, str]) -> tuple[Notice, ...]:
     for pool in pools.pools.values():
         if pool.group.key == group:
             parsed = _normal("Parsed", f"ServiceGroup {'/'.join(group)} is in use")
-            return (parsed, *(_warning("ConfigurationWarning", text) for text in pool.warnings))
+            guards = (GUARDED,) if pool.guarded else ()
+            texts = (*pool.warnings, *guards)
+            return (parsed, *(_warning("ConfigurationWarning", text) for text in texts))
     return ()
 
 

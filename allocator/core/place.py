@@ -80,13 +80,19 @@ def find(request: AddressRequest, pool: Pool, family: Family, ledger: Ledger) ->
     if bound is not None:
         return _joined(request, bound, pool, ledger)
     for candidate in _in_order(request, pool, family, ledger):
-        free = ledger.lowest_free(candidate.addresses)
+        free = lowest_free(candidate, ledger)
         if free is not None:
             return Allocation(address=free, pool=pool)
     wants: set[Want] = {candidate.addresses for candidate in pool.ranges[family]}
     if request.sharing:
         wants.add(request.sharing)
     return Lack(problem=refusals.exhausted(pool, family, ledger), wants=frozenset(wants))
+
+
+def lowest_free(candidate: Range, ledger: Ledger) -> IPAddress | None:
+    """Return the lowest address of a range that may be given and has no owner."""
+    free = (ledger.lowest_free(span) for span in candidate.spans)
+    return next((address for address in free if address is not None), None)
 
 
 def _combined(request: AddressRequest, found: Sequence[Found]) -> Placement:
@@ -136,6 +142,8 @@ def _bound(request: AddressRequest, pool: Pool, family: Family, ledger: Ledger) 
 
 
 def _joined(request: AddressRequest, address: IPAddress, pool: Pool, ledger: Ledger) -> Found:
+    if (guard := pool.guard(address)) is not None:
+        return Lack(problem=refusals.guarded(address, guard, pool))
     objection = ledger.objection(address, request.key, request.sharing, request.ports)
     if objection is None:
         return Allocation(address=address, pool=pool)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from allocator.core.bindings import Bindings
+from allocator.core.guards import Guard
 from purelb.api.addresses import (
     FAMILIES,
     AddressRange,
@@ -51,13 +52,15 @@ class GroupProblem:
 class Range:
     """One range of a pool: its addresses, the network they are on-link in, and its text as typed.
 
-    `aggregation` is `default` (the subnet's own prefix length) or `/length`.
+    `aggregation` is `default` (the subnet's own prefix length) or `/length`. `spans` are those of
+    its addresses that may be given, in order: all but the guarded ones.
     """
 
     addresses: AddressRange
     subnet: IPNetwork
     aggregation: str
     text: str
+    spans: tuple[AddressRange, ...]
 
 
 class Uses(Protocol):
@@ -74,13 +77,16 @@ class Pool:
 
     `ranges` has both families as keys, each with its ranges in the order in which they are filled;
     `extents` has the same addresses as sorted ranges that do not touch, so that an address typed
-    twice counts once. An external pool has no ranges. `warnings` are faults that hurt nobody.
+    twice counts once; `open` is what is left of them without `guarded`. An external pool has no
+    ranges. `warnings` are faults that hurt nobody.
     """
 
     group: GroupView
     type: PoolType
     ranges: Mapping[Family, tuple[Range, ...]]
     extents: Mapping[Family, tuple[AddressRange, ...]]
+    open: Mapping[Family, tuple[AddressRange, ...]]
+    guarded: tuple[Guard, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -103,7 +109,15 @@ class Pool:
 
     def available(self, family: Family, uses: Uses) -> int:
         """Return how many of them can be given to somebody."""
-        return self.size(family) - self.used(family, uses)
+        return self.capacity(family) - sum(uses.used(extent) for extent in self.open[family])
+
+    def capacity(self, family: Family) -> int:
+        """Return how many addresses of a family are not guarded."""
+        return sum(extent.size for extent in self.open[family])
+
+    def guard(self, address: IPAddress) -> Guard | None:
+        """Return what keeps an address of the pool from being given."""
+        return next((guard for guard in self.guarded if address in guard.span), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from allocator.core.bindings import bind
+from allocator.core.guards import NO_GUARDS, Guards
 from allocator.core.pool import (
     Fault,
     GroupProblem,
@@ -35,12 +36,15 @@ from purelb.api.identifiers import PoolName
 __all__ = ["GroupView", "Pool", "PoolSet", "build_pools", "view_group"]
 
 
-def build_pools(groups: Collection[GroupView], install_namespace: str | None) -> PoolSet:
+def build_pools(
+    groups: Collection[GroupView], install_namespace: str | None, guards: Guards = NO_GUARDS
+) -> PoolSet:
     """Validate all groups together; the result does not depend on their order.
 
     Of two groups that overlap or share a name the older one is accepted, by creationTimestamp, then
     namespace, then name: a new group never breaks one in use. Groups outside the install namespace
-    are out of scope, unless it is unknown or none would be left.
+    are out of scope, unless it is unknown or none would be left. What `guards` has is given to
+    nobody.
     """
     ordered = sorted(groups, key=lambda group: (group.created, group.key))
     inside = [group for group in ordered if group.namespace == install_namespace]
@@ -51,7 +55,7 @@ def build_pools(groups: Collection[GroupView], install_namespace: str | None) ->
             problems[group.key] = _out_of_scope(group, install_namespace)
             continue
         try:
-            problem = accepted.add(_pool(group))
+            problem = accepted.add(_pool(group, guards))
         except ValueError as error:
             problem = GroupProblem(group=group, fault=Fault.REJECTED, detail=str(error))
         if problem is not None:
@@ -129,21 +133,25 @@ def _out_of_scope(group: GroupView, install_namespace: str) -> GroupProblem:
     )
 
 
-def _pool(group: GroupView) -> Pool:
+def _pool(group: GroupView, guards: Guards) -> Pool:
     if group.kind is None:
         raise ValueError("its spec needs exactly one of local, remote, or external")
     if group.kind is GroupKind.EXTERNAL:
         return _external(group)
     ranges: dict[Family, list[Range]] = {family: [] for family in FAMILIES}
     for entry in group.entries:
-        ranges[entry.family].append(_range(entry))
+        ranges[entry.family].append(_range(entry, guards))
     if not any(ranges.values()):
         raise ValueError("it has no range; add one to v4pools or v6pools")
+    extents = {family: _union(found) for family, found in ranges.items()}
+    every = [extent for found in extents.values() for extent in found]
     return Pool(
         group=group,
         type=PoolType(group.kind.value),
         ranges={family: tuple(found) for family, found in ranges.items()},
-        extents={family: _union(found) for family, found in ranges.items()},
+        extents=extents,
+        open={family: _rest(found, guards) for family, found in extents.items()},
+        guarded=tuple(guard for extent in every for guard in guards.within(extent)),
         warnings=tuple(text for found in ranges.values() for text in _overlaps(found)),
     )
 
@@ -156,10 +164,14 @@ def _external(group: GroupView) -> Pool:
     if not group.provider:
         raise ValueError("its spec.external.provider is empty; name the provider")
     empty: dict[Family, tuple[()]] = {family: () for family in FAMILIES}
-    return Pool(group=group, type=PoolType(group.announce), ranges=empty, extents=empty)
+    return Pool(group=group, type=PoolType(group.announce), ranges=empty, extents=empty, open=empty)
 
 
-def _range(entry: RangeEntry) -> Range:
+def _rest(extents: Iterable[AddressRange], guards: Guards) -> tuple[AddressRange, ...]:
+    return tuple(span for extent in extents for span in guards.rest(extent))
+
+
+def _range(entry: RangeEntry, guards: Guards) -> Range:
     addresses, subnet = parse_range(entry.text), parse_network(entry.subnet)
     if addresses.family is not entry.family or family_of(subnet) is not entry.family:
         raise ValueError(
@@ -171,7 +183,13 @@ def _range(entry: RangeEntry) -> Range:
             f'range "{entry.text}" is not inside its subnet "{entry.subnet}"; widen the subnet or'
             " narrow the range"
         )
-    return Range(addresses=addresses, subnet=subnet, aggregation=entry.aggregation, text=entry.text)
+    return Range(
+        addresses=addresses,
+        subnet=subnet,
+        aggregation=entry.aggregation,
+        text=entry.text,
+        spans=guards.rest(addresses),
+    )
 
 
 def _union(ranges: Collection[Range]) -> tuple[AddressRange, ...]:

@@ -4,6 +4,7 @@ Belongs here: the texts. Each names the pool or address, who holds it, and what 
 are matched by users' tools. Does not: when they apply (`place`, `multi`, `decide`).
 """
 
+from allocator.core.guards import Guard
 from allocator.core.holdings import Objection
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool, PoolSet
@@ -34,13 +35,25 @@ def exhausted(pool: Pool, family: Family, ledger: Ledger) -> Problem:
             pool=pool.name,
         )
     texts = ", ".join(found.text for found in ranges)
+    guarded = sum(guard.span.family is family for guard in pool.guarded)
+    beside = " but those of the cluster itself" if guarded else ""
     first = ledger.lowest_used(ranges[0].addresses)
     holder = f" ({first} is held by {ledger.owners(first)[0]})" if first else ""
     return Problem(
         reason=Reason.EXHAUSTED,
-        detail=f"{start}: all {pool.size(family)} {family} addresses of {texts} are in use and 0"
-        f" are free{holder}; add a range, delete a Service that holds one, or name another"
-        " ServiceGroup in annotation purelb.io/service-group",
+        detail=f"{start}: all {pool.capacity(family)} {family} addresses of {texts}{beside} are in"
+        f" use and 0 are free{holder}; add a range, delete a Service that holds one, or name"
+        " another ServiceGroup in annotation purelb.io/service-group",
+        pool=pool.name,
+    )
+
+
+def guarded(address: IPAddress, guard: Guard, pool: Pool) -> Problem:
+    """The address belongs to the cluster itself."""
+    return Problem(
+        reason=Reason.OTHER,
+        detail=f'{address} of pool "{pool.name}" belongs to {guard.owner} and is given to no'
+        " Service; choose another address, and take it out of the ServiceGroup's range",
         pool=pool.name,
     )
 

@@ -4,7 +4,10 @@ import asyncio
 import logging
 
 from allocator.core.affected import affected, affected_by_subnets
+from allocator.core.guards import Guards
+from allocator.core.pool import PoolSet
 from allocator.core.pools import build_pools
+from allocator.shell.guards import GuardWatch
 from allocator.shell.term import Term
 from allocator.shell.world import WorldStore
 from purelb.api.resources import ServiceGroup, decode_lease, decode_service
@@ -39,6 +42,7 @@ class Watches:
         self._services = Informer(kube, services, self._service_changed, clock)
         # Without an install namespace nobody knows where the Leases are.
         self._leases = Informer(kube, leases, self._lease_changed, clock) if namespace else None
+        self._guards = GuardWatch(kube, clock, self._guards_changed)
         self._term: Term | None = None
 
     def begin(self, term: Term) -> None:
@@ -54,6 +58,7 @@ class Watches:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._services.run())
+            tasks.create_task(self._guards.run())
             if self._leases is not None:
                 tasks.create_task(self._leases.run())
 
@@ -65,6 +70,7 @@ class Watches:
         """
         await self._services.synced.wait()
         await self.group_mirror.synced.wait()
+        await self._guards.wait_settled()
 
     @property
     def is_complete(self) -> bool:
@@ -92,7 +98,12 @@ class Watches:
             self._term.worker.mark(affected_by_subnets(world, ledger))
 
     def _groups_changed(self) -> None:
-        before = self._store.set_groups(self.group_mirror.objects.values())
+        self._pools_changed(self._store.set_groups(self.group_mirror.objects.values()))
+
+    def _guards_changed(self, guards: Guards) -> None:
+        self._pools_changed(self._store.set_guards(guards))
+
+    def _pools_changed(self, before: PoolSet) -> None:
         if self._term is None:
             return
         self._term.reporter.groups_changed(before)

@@ -6,6 +6,7 @@ Written by the informers' callbacks and the mirrors, on the loop; read by the wo
 from collections.abc import Iterable
 
 from allocator.core.decide import World
+from allocator.core.guards import NO_GUARDS, Guards
 from allocator.core.pools import PoolSet, build_pools, view_group
 from purelb.api.addresses import IPNetwork
 from purelb.api.identifiers import NodeName, ServiceKey
@@ -23,6 +24,7 @@ class WorldStore:
         self.is_configured = False  # whether a group was ever accepted
         self._install_namespace = install_namespace
         self._is_default_announcer = is_default_announcer
+        self._guards = NO_GUARDS
         self._leases: dict[NodeName, LeaseView] = {}
         self._active_subnets: frozenset[IPNetwork] = frozenset()
 
@@ -51,10 +53,18 @@ class WorldStore:
 
     def set_groups(self, groups: Iterable[ServiceGroup]) -> PoolSet:
         """Take in all ServiceGroups and return the pools that were in force before."""
-        before = self.pools
         self.groups = {group.metadata.uid: group for group in groups}
+        return self._build()
+
+    def set_guards(self, guards: Guards) -> PoolSet:
+        """Take in what belongs to the cluster; returns the pools that were in force before."""
+        self._guards = guards
+        return self._build()
+
+    def _build(self) -> PoolSet:
+        before = self.pools
         views = [view_group(group) for group in self.groups.values()]
-        self.pools = build_pools(views, self._install_namespace or None)
+        self.pools = build_pools(views, self._install_namespace or None, self._guards)
         self.is_configured |= bool(self.pools.pools)
         return before
 

@@ -139,10 +139,41 @@ class NodeStatus(Wire, frozen=True):
     addresses: tuple[NodeAddress, ...] | None = None
 
 
+class NodeSpec(Wire, frozen=True):
+    """Spec of a Node."""
+
+    pod_cidrs: tuple[str, ...] | None = msgspec.field(name="podCIDRs", default=None)
+
+
 class Node(Object, frozen=True):
     """v1 Node."""
 
+    spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
+
+
+class ServiceCidrSpec(Wire, frozen=True):
+    """Spec of a ServiceCIDR."""
+
+    cidrs: tuple[str, ...] | None = None
+
+
+class ServiceCidr(Object, frozen=True):
+    """networking.k8s.io/v1 ServiceCIDR: networks that clusterIPs are taken from."""
+
+    spec: ServiceCidrSpec = ServiceCidrSpec()
+
+
+class Endpoint(Wire, frozen=True):
+    """One endpoint of an EndpointSlice."""
+
+    addresses: tuple[str, ...] | None = None
+
+
+class EndpointSlice(Object, frozen=True):
+    """discovery.k8s.io/v1 EndpointSlice."""
+
+    endpoints: tuple[Endpoint, ...] | None = None
 
 
 class AddressPool(Wire, frozen=True):
@@ -283,6 +314,8 @@ decode_object = msgspec.json.Decoder(Object).decode
 decode_status = msgspec.json.Decoder(Status).decode
 decode_service = msgspec.json.Decoder(Service).decode
 decode_lease = msgspec.json.Decoder(Lease).decode
+decode_service_cidr = msgspec.json.Decoder(ServiceCidr).decode
+decode_endpoint_slice = msgspec.json.Decoder(EndpointSlice).decode
 decode_node = msgspec.json.Decoder(Node).decode
 decode_service_group = msgspec.json.Decoder(ServiceGroup).decode
 decode_node_agent = msgspec.json.Decoder(NodeAgent).decode

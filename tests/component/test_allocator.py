@@ -96,6 +96,7 @@ def test_the_group_status_counts_what_is_held() -> None:
         conditions = {one["type"]: one["status"] for one in found.pop("conditions")}
         assert conditions == {
             "Exhausted": "False",
+            "Guarded": "False",
             "Invalid": "False",
             "Overlapping": "False",
             "Ready": "True",
@@ -349,3 +350,32 @@ def _settled(api: Api) -> Callable[[], Awaitable[bool]]:
         return len(seen) > 15 and len(set(seen[-15:])) == 1
 
     return check
+
+
+def test_addresses_of_nodes_are_given_to_nobody_and_the_group_says_so() -> None:
+    """Known before the first address is given, and learned while it runs."""
+
+    async def node(api: Api, name: str, address: str) -> None:
+        meta = {"metadata": {"name": name}}
+        await api.send("POST", "/api/v1/nodes", meta)
+        status = {"status": {"addresses": [{"type": "InternalIP", "address": address}]}}
+        kind = "application/merge-patch+json"
+        await api.send("PATCH", f"/api/v1/nodes/{name}/status", status, kind=kind)
+
+    async def guarded(api: Api, words: str) -> bool:
+        (group,) = await api.items(f"/apis/purelb.io/v2/namespaces/{NAMESPACE}/servicegroups")
+        conditions = group.get("status", {}).get("conditions") or ()
+        return any(words in one["message"] for one in conditions if one["type"] == "Guarded")
+
+    async def work(api: Api) -> None:
+        await api.group()
+        await node(api, "a", "192.0.2.0")
+        async with allocator(api):
+            await api.service("first")
+            assert await api.addresses("first") == ["192.0.2.1"]
+            await node(api, "b", "192.0.2.2")
+            await api.until(lambda: guarded(api, "192.0.2.2 (Node b)"), "the new node is known")
+            await api.service("second")
+            assert await api.addresses("second") == ["192.0.2.3"]
+
+    scenario(work)

@@ -14,6 +14,7 @@ INFORMER = "purelb.runtime.informer: LIST and WATCH"
 MIRROR = "purelb.runtime.kopf_host: Kopf watches, the mirror lists"
 EVENTS = "purelb.runtime.events"
 LEASES = "purelb.runtime.leases"
+GUARDS = "allocator.shell.guards"
 LEADERSHIP = "purelb.runtime.leadership: takes, renews and gives back the Lease"
 CORE, PURELB, COORDINATION = "", "purelb.io", "coordination.k8s.io"
 
@@ -23,6 +24,9 @@ CLUSTER: Mapping[str, Mapping[tuple[str, str, str], str]] = {
         (CORE, "services", "list watch"): INFORMER,
         (CORE, "services", "patch"): "allocator.shell.writer: spec, and what a status write drops",
         (CORE, "services/status", "patch"): "allocator.shell.writer",
+        (CORE, "nodes", "list watch"): GUARDS,
+        ("networking.k8s.io", "servicecidrs", "list watch"): GUARDS,
+        ("discovery.k8s.io", "endpointslices/kubernetes", "list watch"): GUARDS,
         (CORE, "events", "create patch"): EVENTS,
         (PURELB, "servicegroups", "list watch"): MIRROR,
         (PURELB, "servicegroups/status", "patch"): "allocator.shell.groups: server-side apply",

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from allocator.core.decide import Decision, World, decide
+from allocator.core.guards import NO_GUARDS, Guards
 from allocator.core.ledger import Ledger
 from allocator.core.pools import GroupView, PoolSet, build_pools
 from allocator.core.report import Writes, writes_of
@@ -66,9 +67,9 @@ def external(name: str, **fields: object) -> GroupView:
     return group(name, kind=GroupKind.EXTERNAL, **values)
 
 
-def pools(*groups: GroupView) -> PoolSet:
+def pools(*groups: GroupView, guards: Guards = NO_GUARDS) -> PoolSet:
     """Validate groups."""
-    return build_pools(groups, INSTALL)
+    return build_pools(groups, INSTALL, guards)
 
 
 def reasons(decision: Decision) -> list[str]:

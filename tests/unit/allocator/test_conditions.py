@@ -23,6 +23,7 @@ def test_a_group_in_use_says_that_nothing_is_wrong() -> None:
     view = group("good", "192.0.2.0/24")
     assert list(reasons(pools(view), view).items()) == [
         ("Exhausted", "False AddressesLeft"),
+        ("Guarded", "False NoClusterAddress"),
         ("Invalid", "False Parsed"),
         ("Overlapping", "False NoSharedAddress"),
         ("Ready", "True Parsed"),
