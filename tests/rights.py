@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 Object = Mapping[str, Any]
-Grant = tuple[str, str, str]  # API group, resource with its subresource, verb
+Grant = tuple[str, str, str]  # API group, resource with its subresource or object, verb
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 NAMESPACE = "purelb-system"
@@ -29,10 +29,10 @@ def of_kind(kind: str) -> tuple[Object, ...]:
 
 
 def grants(role: Object) -> Iterator[Grant]:
-    """Yield what a role grants, each verb on its own; one object as `resource/name`."""
+    """Yield what a role grants, each verb on its own; one object as `resource:name`."""
     for rule in role["rules"]:
         assert set(rule) - {"resourceNames"} == {"apiGroups", "resources", "verbs"}
-        names = [f"/{name}" for name in rule.get("resourceNames", ())] or [""]
+        names = [f":{name}" for name in rule.get("resourceNames", ())] or [""]
         for group, resource, name, verb in product(
             rule["apiGroups"], rule["resources"], names, rule["verbs"]
         ):

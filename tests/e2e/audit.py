@@ -63,7 +63,12 @@ def unused(seen: Iterable[Call]) -> list[tuple[str, Grant]]:
 
 
 def _rights(daemon: str) -> set[Grant]:
-    return {grant for kind in ("ClusterRole", "Role") for grant in rights.granted(kind, daemon)}
+    """Return a daemon's rights; for which objects is for the API server to check."""
+    return {
+        (group, resource.partition(":")[0], verb)
+        for kind in ("ClusterRole", "Role")
+        for group, resource, verb in rights.granted(kind, daemon)
+    }
 
 
 def _grant(event: dict[str, object]) -> Grant | None:

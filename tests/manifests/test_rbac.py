@@ -26,7 +26,7 @@ CLUSTER: Mapping[str, Mapping[tuple[str, str, str], str]] = {
         (CORE, "services/status", "patch"): "allocator.shell.writer",
         (CORE, "nodes", "list watch"): GUARDS,
         ("networking.k8s.io", "servicecidrs", "list watch"): GUARDS,
-        ("discovery.k8s.io", "endpointslices/kubernetes", "list watch"): GUARDS,
+        ("discovery.k8s.io", "endpointslices:kubernetes", "list watch"): GUARDS,
         (CORE, "events", "create patch"): EVENTS,
         (PURELB, "servicegroups", "list watch"): MIRROR,
         (PURELB, "servicegroups/status", "patch"): "allocator.shell.groups: server-side apply",
@@ -44,7 +44,7 @@ INSTALL: Mapping[str, Mapping[tuple[str, str, str], str]] = {
     "allocator": {
         (COORDINATION, "leases", "list watch"): INFORMER,
         (COORDINATION, "leases", "create"): LEADERSHIP,
-        (COORDINATION, "leases/purelb-allocator", "get patch"): LEADERSHIP,
+        (COORDINATION, "leases:purelb-allocator", "get patch"): LEADERSHIP,
     },
     "lbnodeagent": {
         (COORDINATION, "leases", "list watch"): INFORMER,

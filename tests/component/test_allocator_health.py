@@ -1,0 +1,101 @@
+"""What an allocator tells probes and dashboards, and what it writes at rest."""
+
+import asyncio
+from dataclasses import replace
+
+from allocator.app import Allocator, connected
+from allocator.shell.reporter import Reporter
+from allocator.shell.term import Term
+from purelb.api.identifiers import Instant, ServiceKey
+from purelb.api.views import ServiceView
+from purelb.runtime.credentials import Access
+from purelb.runtime.metrics import generate_latest
+from tests.component.harness import SETTINGS, Api, allocator, scenario
+
+
+class HandClock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> Instant:
+        """Return what was set."""
+        return self.time
+
+    async def wait(self, event: asyncio.Event, until: Instant | None) -> None:
+        """Wait for the event: time does not pass by itself."""
+        await event.wait()
+
+
+def series(one: Allocator, name: str) -> dict[str, float]:
+    """Return the samples of a metric as a scrape has them."""
+    lines = generate_latest(one.registry).decode().splitlines()
+    found = (line.rpartition(" ") for line in lines if line.startswith(name))
+    return {key.removeprefix(name): float(value) for key, _, value in found}
+
+
+def test_a_work_loop_that_does_not_turn_fails_the_liveness_probe() -> None:
+    """A Service that is due waits for more than a minute, and nobody looks at it."""
+
+    async def work(api: Api) -> None:
+        clock = HandClock()
+        async with connected(Access(server=api.server.url, token_text="x"), 10.0) as clients:
+            one = Allocator(SETTINGS, Access(server=api.server.url), clients)
+            one.store.set_service(None, ServiceView(key=ServiceKey("shop/web")))
+            reporter = Reporter(one.store, one.metrics, one.poster, clock)
+            one.term = Term(clients.kube, one.store, reporter, one.metrics, clock)
+            one.term.begin()
+            clock.time += 59
+            assert one.health().is_alive() is None
+            clock.time += 2
+            assert one.health().is_alive() == "Services wait for 61 s"
+
+    scenario(work)
+
+
+def test_a_replica_that_stands_by_is_ready_and_leaves_the_pools_to_the_leader() -> None:
+    """Sums over replicas stay right."""
+
+    async def work(api: Api) -> None:
+        await api.group()
+        async with allocator(api) as leader:
+            await api.service("web")
+            await api.addresses("web")
+            async with allocator(api, replace(SETTINGS, identity="other")) as other:
+
+                async def is_ready() -> bool:
+                    return other.health().is_ready() is None
+
+                assert leader.health().is_ready() is None
+                await api.until(is_ready, "the second replica is ready")
+                used = "purelb_address_pool_addresses_in_use"
+                assert series(leader, used) == {'{pool="default"}': 1.0}
+                assert series(other, used) == {}
+                name = "purelb_allocator_leader"
+                assert series(leader, name) == {"": 1.0, "_terms_total": 1.0}
+                assert series(other, name) == {"": 0.0, "_terms_total": 0.0}
+                assert series(other, "purelb_k8s_client_config_loaded_bool") == {"": 1.0}
+
+    scenario(work)
+
+
+def test_at_rest_nothing_but_the_lease_is_written() -> None:
+    """With a Service that is served, one that waits, and a group that is refused."""
+
+    async def work(api: Api) -> None:
+        pool = {"pool": "192.0.2.9/32", "subnet": "192.0.2.0/24"}
+        await api.group(local={"v4pool": pool})
+        await api.group("nested", local={"v4pool": pool})
+        async with allocator(api, replace(SETTINGS, lease_seconds=3.0)):
+            await api.service("served")
+            await api.addresses("served")
+            await api.service("waits")
+            await api.warning("waits")
+            await api.until(lambda: renewed(api, 3), "three renewals with nothing between")
+
+    async def renewed(api: Api, count: int) -> bool:
+        last = [entry.resource for entry in api.server.audit if entry.client == "allocator"]
+        return len(last) >= count and set(last[-count:]) == {"leases"}
+
+    scenario(work)
