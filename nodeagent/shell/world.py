@@ -26,6 +26,11 @@ from purelb.runtime.kinds import NODE_AGENTS, own_node
 from purelb.runtime.kopf_host import Mirror
 from purelb.runtime.kube import Kube
 
+# A share of a Lease's duration without a word of any Lease, after which we may be blind: our own
+# renewals come by each third of it. Much longer, and a neighbor seen shortly before the silence
+# would be judged upon what was missed in it.
+LONGEST_SILENCE = 0.5
+
 
 class WorldStore:
     """The live caches behind `Facts`: Services, Leases, the configuration and the own Node."""
@@ -55,7 +60,8 @@ class WorldStore:
 
     def fresh_since(self) -> Instant | None:
         """Return since when no change of a Lease can have escaped us; None if one may now."""
-        if self._clock.now() - self.lease_watch.heard_at > self._lease_seconds:
+        silence = self._clock.now() - self.lease_watch.heard_at
+        if silence > LONGEST_SILENCE * self._lease_seconds:
             return None
         return self.lease_watch.whole_since
 
@@ -105,8 +111,7 @@ def _leases(settings: Settings) -> Source[LeaseView]:
     return Source(
         path=f"/apis/coordination.k8s.io/v1/namespaces/{settings.namespace}/leases",
         view=lambda body: view_lease(decode_lease(body)),
-        # Our own renewals come by as well: nothing for a whole duration means that we are blind.
-        longest_silence=settings.lease_seconds,
+        longest_silence=LONGEST_SILENCE * settings.lease_seconds,
     )
 
 
