@@ -63,8 +63,8 @@ bench: $(STAMP) ## Measure (one: make bench BENCH=create); writes benchmarks/res
 control-plane: $(STAMP) ## Find or build a real Kubernetes control plane (minutes, once)
 	@$(BIN)/python -m playground.controlplane build
 
-e2e: control-plane ## Test on the real control plane: the API's conformance, then end to end
-	@PURELB_E2E=1 $(PYTEST) tests/conformance tests/e2e
+e2e: control-plane ## Test with the real control plane: kubectl, the API's conformance, end to end
+	@PURELB_E2E=1 $(PYTEST) tests/component/test_apiserver_kubectl.py tests/conformance tests/e2e
 
 clean: ## Remove what the targets made
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

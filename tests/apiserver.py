@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from dataclasses import dataclass
 
 from playground.cluster import Cluster
 
@@ -11,14 +12,22 @@ SECONDS = 60.0  # far longer than anything here takes
 ETCD = ("127.0.0.1", 2379)
 
 
-async def serve_again(cluster: Cluster) -> float:
-    """Start the API server again and wait until it says that it is ready; returns its start."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """When a server began to start and when it said that it was ready, in seconds of the clock."""
+
+    begun: float
+    ready: float
+
+
+async def serve_again(cluster: Cluster) -> Start:
+    """Start the API server again and wait until it says that it is ready."""
     begun = time.time()
     await cluster.restart(SERVER)
     async with asyncio.timeout(SECONDS):
         while (await cluster.kubectl("get", "--raw=/readyz", check=False)).returncode != 0:
             pass  # kubectl itself takes its time
-    return begun
+    return Start(begun=begun, ready=time.time())
 
 
 async def compact(cluster: Cluster) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from playground.controlplane.binaries import locate
+
 SECONDS = 30
-KUBECTL = shutil.which("kubectl")
+KUBECTL = locate("kubectl", os.environ)
 CRD = """
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -79,7 +80,7 @@ class Kubectl:
     def command(self, *arguments: str) -> list[str]:
         """Return the command line."""
         assert KUBECTL is not None
-        return [KUBECTL, "--namespace", self.namespace, *arguments]
+        return [str(KUBECTL), "--namespace", self.namespace, *arguments]
 
     def environment(self) -> dict[str, str]:
         """Return an environment in which nothing of the user's matters."""

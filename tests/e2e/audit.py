@@ -2,11 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from tests import rights
+from tests.apiserver import Start
 from tests.rights import Grant
 
 ACCOUNT = f"system:serviceaccount:{rights.NAMESPACE}"  # and a colon, and the name of a daemon
@@ -19,7 +21,8 @@ STAGES = frozenset({"ResponseStarted", "ResponseComplete"})
 class Call:
     """One answered request of a daemon; `target` is a path of the API without its query.
 
-    `grant` is the right that it takes; None for a path that names no resource, such as /version.
+    `at` is when it came, in seconds of the clock. `grant` is the right that it takes; None for a
+    path that names no resource, such as /version.
     """
 
     daemon: str
@@ -27,6 +30,7 @@ class Call:
     target: str
     status: int
     grant: Grant | None
+    at: float = field(compare=False)
 
 
 def calls(log: Path) -> tuple[Call, ...]:
@@ -40,18 +44,27 @@ def calls(log: Path) -> tuple[Call, ...]:
                 if name in ACCOUNTS and event["stage"] in STAGES:
                     status = event["responseStatus"]["code"]
                     target = event["requestURI"].partition("?")[0]
-                    found.append(Call(ACCOUNTS[name], event["verb"], target, status, _grant(event)))
+                    at = datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
+                    call = Call(ACCOUNTS[name], event["verb"], target, status, _grant(event), at)
+                    found.append(call)
     return tuple(found)
 
 
-def excesses(seen: Iterable[Call]) -> Counter[Call]:
-    """Return, with their numbers, requests that were refused or that no right is granted for."""
+def excesses(seen: Iterable[Call], starts: Sequence[Start] = ()) -> Counter[Call]:
+    """Return, with their numbers, requests that were refused or that no right is granted for.
+
+    What is refused while the API server starts does not count: it answers before it knows the
+    rights (kubernetes/kubernetes#101422).
+    """
     has = {daemon: _rights(daemon) for daemon in rights.DAEMONS}
     return Counter(
         call
         for call in seen
-        if call.status == FORBIDDEN
-        or (call.grant is not None and call.grant not in has[call.daemon])
+        if (
+            call.status == FORBIDDEN
+            or (call.grant is not None and call.grant not in has[call.daemon])
+        )
+        and not any(start.begun <= call.at <= start.ready for start in starts)
     )
 
 

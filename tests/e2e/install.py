@@ -6,7 +6,7 @@ What is read here is read with kubectl, as they would.
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from playground.api import path_of
 from playground.cluster import Cluster
 from playground.nodes import INSTALL_NAMESPACE
+from tests.apiserver import Start
 from tests.e2e.audit import calls, excesses
 from tests.e2e.world import SECONDS, Scenario, World, obstacles
 
@@ -30,11 +31,11 @@ Object = dict[str, Any]
 
 
 @contextlib.contextmanager
-def installed(*, before: Scenario | None = None) -> Iterator[World]:
+def installed(*, before: Scenario | None = None, starts: Sequence[Start] = ()) -> Iterator[World]:
     """Run scenarios in a new cluster of three nodes with echo pods and our daemons.
 
     `before` runs before anything is installed. At the end the API server's audit log is asked
-    whether a daemon wanted more than the manifests grant.
+    whether a daemon wanted more than the manifests grant; `starts` are those of the server by then.
     """
     if reason := obstacles():
         pytest.skip(reason)
@@ -56,7 +57,8 @@ def installed(*, before: Scenario | None = None) -> Iterator[World]:
         try:
             runner.run(install())
             yield lambda scenario: runner.run(run(scenario))
-            assert not excesses(calls(cluster.paths.log("audit")))
+            found = excesses(calls(cluster.paths.log("audit")), starts)
+            assert not found, found
         finally:
             runner.run(cluster.__aexit__(None, None, None))
 

@@ -1,6 +1,7 @@
 """The API server goes away and comes back, and forgets its history: Services hardly notice.
 
-Prints what was measured (`pytest -s`).
+Prints what was measured (`pytest -s`). The gentle ones come first: after an outage Kubernetes' own
+clients rest, the longer the more there were, and each story waits for them.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import pytest
 from playground.api import path_of
 from playground.cluster import Cluster
 from playground.nodes import INSTALL_NAMESPACE
-from tests.apiserver import SERVER, compact, serve_again
+from tests.apiserver import SERVER, Start, compact, serve_again
 from tests.e2e.install import announcer, daemon_pods, expose, exposed, installed, show, wait_slot
 from tests.e2e.journal import Journal, journal
 from tests.e2e.outsider import asking
@@ -27,9 +28,15 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def cluster_world() -> Iterator[World]:
+def starts() -> list[Start]:
+    """When the API server was started again; to be told by whoever does it."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def cluster_world(starts: list[Start]) -> Iterator[World]:
     """Run scenarios in one cluster with everything installed."""
-    with installed() as world:
+    with installed(starts=starts) as world:
         yield world
 
 
@@ -58,7 +65,28 @@ async def measure_new(cluster: Cluster, name: str) -> str:
     return f"a new Service announced {took:.1f} s later, answers after {time.time() - begun:.1f} s"
 
 
-def test_within_its_lease_no_address_moves(cluster_world: World) -> None:
+def test_an_api_server_that_hangs_is_no_different(cluster_world: World) -> None:
+    """It accepts connections and says nothing, and works on as if nothing had been."""
+
+    async def scenario(cluster: Cluster) -> None:
+        await settle(cluster)
+        async with exposed(cluster, "hangs") as (address,), journal(cluster) as kept:
+            await kept.wait_holder(address)
+            async with asking(cluster, address) as outsider:
+                await cluster.signal(SERVER, signal.SIGSTOP)
+                await asyncio.sleep(SHORT_SECONDS)  # the outage itself
+                await cluster.signal(SERVER, signal.SIGCONT)
+                new = await measure_new(cluster, "after-hang")
+            print(
+                f"\nAPI server hung for {SHORT_SECONDS} s: no answer for "
+                f"{outsider.longest_gap() * 1000:.0f} ms, {new}"
+            )
+            assert len(kept.spans(address)) == 1
+
+    cluster_world(scenario)
+
+
+def test_within_its_lease_no_address_moves(cluster_world: World, starts: list[Start]) -> None:
     """The server is killed and started again; a client outside sees nothing of it."""
 
     async def scenario(cluster: Cluster) -> None:
@@ -69,7 +97,8 @@ def test_within_its_lease_no_address_moves(cluster_world: World) -> None:
                 down = time.time()
                 await cluster.kill(SERVER)
                 await asyncio.sleep(SHORT_SECONDS)  # the outage itself, not a wait for something
-                up = await serve_again(cluster)
+                starts.append(await serve_again(cluster))
+                up = starts[-1].begun
                 new = await measure_new(cluster, "after-short")
             print(
                 f"\nAPI server away for {up - down:.1f} s: no answer for "
@@ -82,7 +111,9 @@ def test_within_its_lease_no_address_moves(cluster_world: World) -> None:
     cluster_world(scenario)
 
 
-def test_after_a_long_outage_every_address_comes_back(cluster_world: World) -> None:
+def test_after_a_long_outage_every_address_comes_back(
+    cluster_world: World, starts: list[Start]
+) -> None:
     """Without proof of their Leases nodes let go, in time, and begin again once there is one."""
 
     async def scenario(cluster: Cluster) -> None:
@@ -92,7 +123,8 @@ def test_after_a_long_outage_every_address_comes_back(cluster_world: World) -> N
             down = time.time()
             await cluster.kill(SERVER)
             gone = [await kept.wait_nobody(address) for address in addresses]
-            up = await serve_again(cluster)
+            starts.append(await serve_again(cluster))
+            up = starts[-1].begun
             back = [(await kept.wait_holder(address)).begun for address in addresses]
             reply = await cluster.wait_answer(f"http://{addresses[0]}/", seconds=SECONDS)
             new = await measure_new(cluster, "after-long")
@@ -130,11 +162,11 @@ async def wait_relists(cluster: Cluster, before: dict[str, int]) -> dict[str, in
                 return more
 
 
-async def change_unseen(cluster: Cluster) -> tuple[int, float]:
+async def change_unseen(cluster: Cluster) -> tuple[int, Start]:
     """Change Services while no node can see it and history is lost.
 
     Deletes one and creates another while all nodes are cut off, and starts the API server anew upon
-    a compacted database. Returns the first revision that is left, and when nodes see it again.
+    a compacted database. Returns the first revision that is left, and that start.
     """
     await cluster.partition(["control"])
     try:
@@ -142,10 +174,10 @@ async def change_unseen(cluster: Cluster) -> tuple[int, float]:
         await cluster.kubectl("create", "service", "loadbalancer", "unseen", "--tcp=80:80")
         revision = await compact(cluster)
         await cluster.kill(SERVER)
-        await serve_again(cluster)
+        start = await serve_again(cluster)
     finally:
         await cluster.heal()
-    return revision, time.time()
+    return revision, start
 
 
 async def converge(cluster: Cluster, kept: Journal, address: str) -> tuple[float, float]:
@@ -155,7 +187,9 @@ async def converge(cluster: Cluster, kept: Journal, address: str) -> tuple[float
     return gone, time.time()
 
 
-def test_watches_whose_history_is_lost_begin_again(cluster_world: World) -> None:
+def test_watches_whose_history_is_lost_begin_again(
+    cluster_world: World, starts: list[Start]
+) -> None:
     """What was deleted and created meanwhile is found, what stayed the same stays."""
 
     async def scenario(cluster: Cluster) -> None:
@@ -166,7 +200,9 @@ def test_watches_whose_history_is_lost_begin_again(cluster_world: World) -> None
                 await kept.wait_holder(dropped)
                 before = await relists(cluster)
                 begun = time.time()
-                revision, healed = await change_unseen(cluster)
+                revision, start = await change_unseen(cluster)
+                starts.append(start)
+                healed = time.time()
                 gone, served = await converge(cluster, kept, dropped)
                 more = await wait_relists(cluster, before)
             finally:
@@ -181,26 +217,5 @@ def test_watches_whose_history_is_lost_begin_again(cluster_world: World) -> None
                 f"by {len(more)} daemons; stays of the third: {len(kept.spans(stays))}"
             )
             assert [kept.overlap(address) for address in (stays, dropped)] == [0.0, 0.0]
-
-    cluster_world(scenario)
-
-
-def test_an_api_server_that_hangs_is_no_different(cluster_world: World) -> None:
-    """It accepts connections and says nothing, and works on as if nothing had been."""
-
-    async def scenario(cluster: Cluster) -> None:
-        await settle(cluster)
-        async with exposed(cluster, "hangs") as (address,), journal(cluster) as kept:
-            await kept.wait_holder(address)
-            async with asking(cluster, address) as outsider:
-                await cluster.signal(SERVER, signal.SIGSTOP)
-                await asyncio.sleep(SHORT_SECONDS)  # the outage itself
-                await cluster.signal(SERVER, signal.SIGCONT)
-                new = await measure_new(cluster, "after-hang")
-            print(
-                f"\nAPI server hung for {SHORT_SECONDS} s: no answer for "
-                f"{outsider.longest_gap() * 1000:.0f} ms, {new}"
-            )
-            assert len(kept.spans(address)) == 1
 
     cluster_world(scenario)
