@@ -8,7 +8,7 @@ SOURCES := allocator nodeagent purelb playground benchmarks tests
 BENCH ?= all
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup lock demo up down fmt lint types imports check unit test bench
+.PHONY: help setup lock demo up down fmt lint types imports check unit test soak bench
 .PHONY: control-plane e2e clean
 
 help: ## Show this help
@@ -56,6 +56,9 @@ unit: $(STAMP) ## Pure tests with branch coverage of the cores
 
 test: check unit ## Everything that must hold, cheap gates first
 	@$(PYTEST) tests --ignore=tests/unit --ignore=tests/properties --ignore=tests/e2e
+
+soak: $(STAMP) ## The long form of what `make test` does shortly, with bars for delays (an hour)
+	@PURELB_SOAK=1 $(PYTEST) -s tests/netns/test_networkd.py
 
 bench: $(STAMP) ## Measure (one: make bench BENCH=create); writes benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks $(BENCH)
