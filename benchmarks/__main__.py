@@ -15,6 +15,7 @@ from playground.addresswatch import AddressWatch
 from playground.api import Api
 from playground.cluster import Cluster
 from playground.processes import ProcessSpec
+from purelb.api.views import LEASE_PREFIX
 
 MANIFEST = Path(__file__).parent / "manifests.yaml"
 CREATES, BURST, DRIFTS, POWER_OFFS = 100, 1000, 200, 6
@@ -46,7 +47,8 @@ async def start_daemons(cluster: Cluster) -> None:
     path = "/apis/coordination.k8s.io/v1/namespaces/purelb-system/leases"
     async with asyncio.timeout(SOON):
         async for _, lease in cluster.api.watch(path):
-            leases.add(lease["metadata"]["name"])
+            if lease["metadata"]["name"].startswith(LEASE_PREFIX):
+                leases.add(lease["metadata"]["name"])
             if len(leases) >= len(cluster.nodes):
                 return
 

@@ -14,6 +14,7 @@ from playground.addresswatch import AddressWatch
 from playground.api import Api, path_of
 from playground.cluster import Cluster
 from purelb.api.links import OUR_MARK
+from purelb.api.views import LEASE_PREFIX
 
 MANIFEST = Path(__file__).parents[2] / "playground/manifests/default.yaml"
 SECONDS = 30.0
@@ -114,7 +115,9 @@ async def scene() -> AsyncIterator[Scene]:
             seen: set[str] = set()
             async with asyncio.timeout(SECONDS):
                 async for _, lease in cluster.api.watch(path_of("Lease", "purelb-system")):
-                    seen.add(lease["metadata"]["name"])
+                    name = lease["metadata"]["name"]
+                    if name.startswith(LEASE_PREFIX):
+                        seen.add(name)
                     if len(seen) == 3:
                         break
             async with AddressWatch(cluster) as watch:
