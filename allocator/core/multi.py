@@ -11,7 +11,7 @@ from allocator.core import refusals
 from allocator.core.decisions import Count, Metric
 from allocator.core.holdings import Allocation
 from allocator.core.ledger import Ledger
-from allocator.core.place import Lack, Placement, lowest_free
+from allocator.core.place import Found, Lack, Placement, joined, lowest_free
 from allocator.core.pool import Pool, PoolSet, PoolType, Range
 from allocator.core.request import AddressRequest
 from purelb.api.addresses import Family, IPAddress, IPNetwork
@@ -59,13 +59,21 @@ def place_multi(
         # Ranges of one pool may overlap: an address stands for every range that has it.
         if any(a in candidate.addresses for a in [*held, *(new.address for new in allocations)]):
             continue
-        free = lowest_free(candidate, ledger)
-        if free is None:
-            lacks.append(_full(candidate, pool))
+        found = _find(request, candidate, pool, ledger)
+        if isinstance(found, Lack):
+            lacks.append(found)
         else:
-            allocations.append(Allocation(address=free, pool=pool))
+            allocations.append(found)
     counts = _counts(pool, bool(allocations), bool(lacks))
     return Placement(allocations=tuple(allocations), lacks=tuple(lacks), counts=counts)
+
+
+def _find(request: AddressRequest, candidate: Range, pool: Pool, ledger: Ledger) -> Found:
+    own = pool.reservations.own_in(request.key, candidate.addresses)
+    if own is not None:
+        return joined(request, own, pool, ledger)
+    free = lowest_free(candidate, ledger)
+    return _full(candidate, pool) if free is None else Allocation(address=free, pool=pool)
 
 
 def home_of(held: Collection[IPAddress], pools: PoolSet) -> Pool | Problem:

@@ -73,12 +73,15 @@ def place_pinned(
 
 
 def find(request: AddressRequest, pool: Pool, family: Family, ledger: Ledger) -> Found:
-    """Choose one address of a family: the one the sharing key is bound to, else the lowest free."""
+    """Choose one address of a family: its own, that of its sharing key, else the lowest free."""
     if pool.is_external:
         return Lack(problem=refusals.external(pool))
+    own = pool.reservations.own(request.key, family)
+    if own is not None:
+        return joined(request, own, pool, ledger)
     bound = _bound(request, pool, family, ledger)
     if bound is not None:
-        return _joined(request, bound, pool, ledger)
+        return joined(request, bound, pool, ledger)
     for candidate in _in_order(request, pool, family, ledger):
         free = lowest_free(candidate, ledger)
         if free is not None:
@@ -141,9 +144,13 @@ def _bound(request: AddressRequest, pool: Pool, family: Family, ledger: Ledger) 
     return None
 
 
-def _joined(request: AddressRequest, address: IPAddress, pool: Pool, ledger: Ledger) -> Found:
+def joined(request: AddressRequest, address: IPAddress, pool: Pool, ledger: Ledger) -> Found:
+    """Give one certain address, alone or beside its owners, or say why not."""
     if (guard := pool.guard(address)) is not None:
         return Lack(problem=refusals.guarded(address, guard, pool))
+    kept_for = pool.reservations.kept.get(address, request.key)
+    if kept_for != request.key:
+        return Lack(problem=refusals.reserved(address, kept_for, pool))
     objection = ledger.objection(address, request.key, request.sharing, request.ports)
     if objection is None:
         return Allocation(address=address, pool=pool)
@@ -162,4 +169,4 @@ def _pinned(request: AddressRequest, pin: IPAddress, pools: PoolSet, ledger: Led
     if bound is not None and bound != pin and ledger.owners(bound) != (request.key,):
         problem = refusals.bound_elsewhere(request.sharing, bound, pin, pool.name)
         return Lack(problem=problem, wants=frozenset({bound}))
-    return _joined(request, pin, pool, ledger)
+    return joined(request, pin, pool, ledger)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from allocator.core.bindings import Bindings
 from allocator.core.guards import Guard
+from allocator.core.reservations import NO_RESERVATIONS, Reservations
 from purelb.api.addresses import (
     FAMILIES,
     AddressRange,
@@ -53,7 +54,7 @@ class Range:
     """One range of a pool: its addresses, the network they are on-link in, and its text as typed.
 
     `aggregation` is `default` (the subnet's own prefix length) or `/length`. `spans` are those of
-    its addresses that may be given, in order: all but the guarded ones.
+    its addresses that anybody may have, in order: all but the guarded and the reserved ones.
     """
 
     addresses: AddressRange
@@ -77,8 +78,8 @@ class Pool:
 
     `ranges` has both families as keys, each with its ranges in the order in which they are filled;
     `extents` has the same addresses as sorted ranges that do not touch, so that an address typed
-    twice counts once; `open` is what is left of them without `guarded`. An external pool has no
-    ranges. `warnings` are faults that hurt nobody.
+    twice counts once; `open` is what is left of them without `guarded` and `reservations`: what
+    anybody may have. An external pool has no ranges. `warnings` are faults that hurt nobody.
     """
 
     group: GroupView
@@ -87,6 +88,7 @@ class Pool:
     extents: Mapping[Family, tuple[AddressRange, ...]]
     open: Mapping[Family, tuple[AddressRange, ...]]
     guarded: tuple[Guard, ...] = ()
+    reservations: Reservations = NO_RESERVATIONS
     warnings: tuple[str, ...] = ()
 
     @property
@@ -112,7 +114,7 @@ class Pool:
         return self.capacity(family) - sum(uses.used(extent) for extent in self.open[family])
 
     def capacity(self, family: Family) -> int:
-        """Return how many addresses of a family are not guarded."""
+        """Return how many addresses of a family anybody may have."""
         return sum(extent.size for extent in self.open[family])
 
     def guard(self, address: IPAddress) -> Guard | None:

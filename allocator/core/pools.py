@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from allocator.core.bindings import bind
-from allocator.core.guards import NO_GUARDS, Guards
+from allocator.core.guards import NO_GUARDS, Guards, guard_address, guards_of
 from allocator.core.pool import (
     Fault,
     GroupProblem,
@@ -21,6 +21,7 @@ from allocator.core.pool import (
     Range,
     atlas_of,
 )
+from allocator.core.reservations import reservations_of
 from purelb.api.addresses import (
     FAMILIES,
     AddressRange,
@@ -140,19 +141,32 @@ def _pool(group: GroupView, guards: Guards) -> Pool:
         return _external(group)
     ranges: dict[Family, list[Range]] = {family: [] for family in FAMILIES}
     for entry in group.entries:
-        ranges[entry.family].append(_range(entry, guards))
+        ranges[entry.family].append(_range(entry))
     if not any(ranges.values()):
         raise ValueError("it has no range; add one to v4pools or v6pools")
     extents = {family: _union(found) for family, found in ranges.items()}
     every = [extent for found in extents.values() for extent in found]
+    reservations = reservations_of(group, extents, guards)
+    reserved = guards_of(guard_address(one, service) for one, service in reservations.kept.items())
+
+    def rest(spans: Iterable[AddressRange]) -> tuple[AddressRange, ...]:
+        return _rest(_rest(spans, guards), reserved)
+
     return Pool(
         group=group,
         type=PoolType(group.kind.value),
-        ranges={family: tuple(found) for family, found in ranges.items()},
+        ranges={
+            family: tuple(replace(one, spans=rest([one.addresses])) for one in found)
+            for family, found in ranges.items()
+        },
         extents=extents,
-        open={family: _rest(found, guards) for family, found in extents.items()},
+        open={family: rest(found) for family, found in extents.items()},
         guarded=tuple(guard for extent in every for guard in guards.within(extent)),
-        warnings=tuple(text for found in ranges.values() for text in _overlaps(found)),
+        reservations=reservations,
+        warnings=(
+            *(text for found in ranges.values() for text in _overlaps(found)),
+            *reservations.warnings,
+        ),
     )
 
 
@@ -171,7 +185,7 @@ def _rest(extents: Iterable[AddressRange], guards: Guards) -> tuple[AddressRange
     return tuple(span for extent in extents for span in guards.rest(extent))
 
 
-def _range(entry: RangeEntry, guards: Guards) -> Range:
+def _range(entry: RangeEntry) -> Range:
     addresses, subnet = parse_range(entry.text), parse_network(entry.subnet)
     if addresses.family is not entry.family or family_of(subnet) is not entry.family:
         raise ValueError(
@@ -188,7 +202,7 @@ def _range(entry: RangeEntry, guards: Guards) -> Range:
         subnet=subnet,
         aggregation=entry.aggregation,
         text=entry.text,
-        spans=guards.rest(addresses),
+        spans=(addresses,),
     )
 
 

@@ -9,7 +9,7 @@ from allocator.core.holdings import Objection
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool, PoolSet
 from purelb.api.addresses import Family, IPAddress
-from purelb.api.identifiers import PoolName, SharingKey
+from purelb.api.identifiers import PoolName, ServiceKey, SharingKey
 from purelb.api.problems import Problem, Reason
 
 
@@ -35,8 +35,8 @@ def exhausted(pool: Pool, family: Family, ledger: Ledger) -> Problem:
             pool=pool.name,
         )
     texts = ", ".join(found.text for found in ranges)
-    guarded = sum(guard.span.family is family for guard in pool.guarded)
-    beside = " but those of the cluster itself" if guarded else ""
+    is_open = pool.capacity(family) == pool.size(family)
+    beside = "" if is_open else " that are neither the cluster's own nor reserved"
     first = ledger.lowest_used(ranges[0].addresses)
     holder = f" ({first} is held by {ledger.owners(first)[0]})" if first else ""
     return Problem(
@@ -54,6 +54,16 @@ def guarded(address: IPAddress, guard: Guard, pool: Pool) -> Problem:
         reason=Reason.OTHER,
         detail=f'{address} of pool "{pool.name}" belongs to {guard.owner} and is given to no'
         " Service; choose another address, and take it out of the ServiceGroup's range",
+        pool=pool.name,
+    )
+
+
+def reserved(address: IPAddress, service: ServiceKey, pool: Pool) -> Problem:
+    """The address is kept for another Service."""
+    return Problem(
+        reason=Reason.OTHER,
+        detail=f'{address} of pool "{pool.name}" is reserved for Service {service}; choose another'
+        " address, or change spec.reservations of the ServiceGroup",
         pool=pool.name,
     )
 

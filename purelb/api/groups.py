@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from purelb.api.addresses import Family
-from purelb.api.identifiers import PoolName, Uid
+from purelb.api.identifiers import PoolName, ServiceKey, Uid
 from purelb.api.resources import AddressPool, PoolSpec, ServiceGroup
 from purelb.api.views import NO_UID
 
@@ -40,8 +40,9 @@ class GroupView:
 
     `kind` is None unless exactly one of the three is present. `entries` has IPv4 first, in a family
     the plural list first, then the singular field. `created` is metadata.creationTimestamp, which
-    sorts by age. `namespaces` is verbatim, so it may repeat itself. `provider`, `announce` and
-    `socket` belong to external groups.
+    sorts by age. `namespaces` is verbatim, so it may repeat itself. `reservations` are addresses
+    as typed, each with the Service it is kept for. `provider`, `announce` and `socket` belong to
+    external groups.
     """
 
     namespace: str
@@ -60,6 +61,7 @@ class GroupView:
     namespaces: tuple[str, ...] = ()
     enforces: bool = False
     is_default: bool = False
+    reservations: tuple[tuple[str, ServiceKey], ...] = ()
 
     @property
     def key(self) -> GroupKey:
@@ -88,6 +90,9 @@ def view_group(group: ServiceGroup) -> GroupView:
         namespaces=spec.namespaces or (),
         enforces=spec.enforce_namespaces,
         is_default=spec.namespace_default,
+        reservations=tuple(
+            (entry.address, ServiceKey(entry.service)) for entry in spec.reservations or ()
+        ),
     )
 
 

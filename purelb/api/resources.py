@@ -204,6 +204,13 @@ class ExternalSpec(Wire, frozen=True):
     announce: str = ""
 
 
+class Reservation(Wire, frozen=True):
+    """One address kept for one Service; `service` is `namespace/name`."""
+
+    address: str = ""
+    service: str = ""
+
+
 class ServiceGroupSpec(Wire, frozen=True):
     """Spec of a ServiceGroup; exactly one of the three pool kinds is set."""
 
@@ -213,6 +220,7 @@ class ServiceGroupSpec(Wire, frozen=True):
     namespaces: tuple[str, ...] | None = None
     enforce_namespaces: bool = False
     namespace_default: bool = False
+    reservations: tuple[Reservation, ...] | None = None
 
 
 class ServiceGroup(Object, frozen=True):

@@ -73,6 +73,12 @@ GOOD = {
         kind: ServiceGroup
         spec: {enforceNamespaces: false, namespaceDefault: false, local: {}}
     """,
+    "reservations": """
+        kind: ServiceGroup
+        spec:
+          local: {v4pool: {pool: 192.0.2.0/24, subnet: 192.0.2.0/24}}
+          reservations: [{address: 192.0.2.1, service: shop/web}]
+    """,
     "empty list of namespaces": """
         kind: ServiceGroup
         spec: {namespaces: [], local: {}}
@@ -145,6 +151,24 @@ BAD = {
     "default of nothing": (
         "kind: ServiceGroup\nspec: {local: {}, namespaceDefault: true, namespaces: []}",
         "namespaceDefault requires a non-empty namespaces list: write the namespaces this group",
+    ),
+    "reservations of an external group": (
+        "kind: ServiceGroup\nspec: {external: {provider: x, announce: local}, reservations: []}",
+        "reservations need a local or remote group: write them at the external provider",
+    ),
+    "a reservation for no Service": (
+        "kind: ServiceGroup\nspec: {local: {}, reservations: [{address: 192.0.2.1, service: web}]}",
+        "spec.reservations[0].service: Invalid value",
+    ),
+    "a reservation of no address": (
+        "kind: ServiceGroup\n"
+        "spec: {local: {}, reservations: [{address: first, service: shop/web}]}",
+        "spec.reservations[0].address: Invalid value",
+    ),
+    "one address reserved twice": (
+        "kind: ServiceGroup\nspec: {local: {}, reservations: "
+        "[{address: 192.0.2.1, service: shop/a}, {address: 192.0.2.1, service: shop/b}]}",
+        "spec.reservations[1]: Duplicate value",
     ),
     "no spec": ("kind: ServiceGroup", "spec: Required value"),
     "aggregation without slash": (

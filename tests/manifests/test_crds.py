@@ -134,6 +134,18 @@ SERVICE_GROUP: dict[str, dict[str, Any]] = {
     ".spec.namespaces[]": {"type": "string", "maxLength": 63, "pattern": NAMESPACE},
     ".spec.enforceNamespaces": {"type": "boolean", "default": False},
     ".spec.namespaceDefault": {"type": "boolean", "default": False},
+    ".spec.reservations": {"type": "array", "maxItems": 1024},
+    ".spec.reservations[]": {"type": "object"},
+    ".spec.reservations[].address": {
+        "type": "string",
+        "maxLength": 45,
+        "pattern": "^[0-9a-fA-F:.]+$",
+    },
+    ".spec.reservations[].service": {
+        "type": "string",
+        "maxLength": 127,
+        "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z]([-a-z0-9]*[a-z0-9])?$",
+    },
     ".status.announce": {"type": "string"},
     ".status.ipam": {"type": "string"},
     ".status.addresses": {"type": "array"},
@@ -185,6 +197,7 @@ REQUIRED = {
     "servicegroups": {
         "": {"spec"},
         **{path: {"pool", "subnet"} for path in POOL_PATHS},
+        ".spec.reservations[]": {"address", "service"},
         ".spec.external": {"provider", "announce"},
         ".status": {"allocatedIPv4", "allocatedIPv6"},
         ".status.conditions[]": {"type", "status", "reason", "message", "lastTransitionTime"},
@@ -291,6 +304,7 @@ def test_messages_begin_as_purelbs_and_say_what_to_write() -> None:
             "exactly one of local, remote, or external",
             "enforceNamespaces requires a non-empty namespaces list",
             "namespaceDefault requires a non-empty namespaces list",
+            "reservations need a local or remote group",
         ),
         strict=True,
     ):

@@ -26,6 +26,7 @@ GROUPS: tuple[tuple[GroupView, ...], ...] = (
     (group("default", "10.0.0.0/31"), group("other", "10.0.1.0/32", "2001:db8::/128")),
     (group("default", "10.0.1.0/31"), group("other", "10.0.0.1/32", namespaces=("shop",))),
     (group("default", "10.0.0.0/30", "2001:db8::/64", multi_pool=True),),
+    (group("default", "10.0.0.0/30", reservations=(("10.0.0.1", service_key("shop", "b")),)),),
     (
         group("other", "10.0.0.0/31"),
         group("strict", "10.0.1.0/31", namespaces=("shop",), enforces=True),

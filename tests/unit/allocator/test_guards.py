@@ -109,9 +109,7 @@ def test_a_full_pool_says_that_some_addresses_are_the_clusters_own() -> None:
         cluster.create(name)
     *_, decision = cluster.converge()
     assert isinstance(decision, Refuse)
-    assert (
-        "all 2 IPv4 addresses of 192.0.2.0/30 but those of the cluster" in decision.problem.detail
-    )
+    assert "all 2 IPv4 addresses of 192.0.2.0/30 that are neither" in decision.problem.detail
     view = cluster.pools.pools[DEFAULT].group
     texts = [one.message for one in group_conditions(cluster.pools, cluster.ledger, view.key)]
     assert any("192.0.2.0-192.0.2.1 (the Pods)" in text for text in texts)
