@@ -4,14 +4,14 @@ Belongs here: who is to be looked at again. Does not: what becomes of them (`dec
 shell when groups or active subnets have changed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool, PoolSet
 from allocator.core.world import World
 from purelb.api import annotations
 from purelb.api.addresses import FAMILIES
-from purelb.api.identifiers import ServiceKey
+from purelb.api.identifiers import NodeName, ServiceKey
 
 
 def affected(old: PoolSet, new: PoolSet, ledger: Ledger) -> tuple[ServiceKey, ...]:
@@ -40,6 +40,17 @@ def affected_by_subnets(world: World, ledger: Ledger) -> tuple[ServiceKey, ...]:
     ]
     spread = [pool for pool in world.pools.pools.values() if pool.group.multi_pool]
     return _merged(ledger.all_waiting(), {*asking, *_owners(spread, ledger)})
+
+
+def announced_by(world: World, nodes: Collection[NodeName]) -> tuple[ServiceKey, ...]:
+    """Return the Services that say that one of these nodes announces them, sorted."""
+    return tuple(
+        sorted(
+            key
+            for key, service in world.services.items()
+            if any(slot.node in nodes for family in FAMILIES for slot in service.slots(family))
+        )
+    )
 
 
 def _owners(pools: Iterable[Pool], ledger: Ledger) -> set[ServiceKey]:

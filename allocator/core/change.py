@@ -54,7 +54,7 @@ def change_of(
     service = facts.service
     desired = {
         **_consumed(service),
-        **_swept_slots(service, addresses),
+        **_swept_slots(facts, addresses),
         **(_brand(pools, facts, grant, origin) if addresses else {}),
     }
     ingress = None if addresses == service.ingress else addresses
@@ -137,14 +137,14 @@ def _consumed(service: ServiceView) -> Mapping[str, None]:
     return {annotations.RE_EVALUATE: None} if asked else {}
 
 
-def _swept_slots(
-    service: ServiceView, addresses: tuple[IPAddress, ...]
-) -> Mapping[str, str | None]:
-    """Return the announcing annotations that name an address the Service does not have."""
+def _swept_slots(facts: Facts, addresses: tuple[IPAddress, ...]) -> Mapping[str, str | None]:
+    """Return the announcing annotations that name an address or a node that is not there."""
     swept: dict[str, str | None] = {}
     for family in FAMILIES:
-        slots = service.slots(family)
-        left = [slot for slot in slots if slot.address in addresses]
+        slots = facts.service.slots(family)
+        left = [
+            slot for slot in slots if slot.address in addresses and slot.node not in facts.departed
+        ]
         if len(left) < len(slots):
             swept[annotations.ANNOUNCING[family]] = encode_slots(left) or None
     return swept

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from allocator.core.holdings import Holding
 from purelb.api.addresses import FAMILIES, Family, IPAddress, family_of
+from purelb.api.identifiers import NodeName
 from purelb.api.views import ServiceView
 
 
@@ -16,7 +17,8 @@ class Facts:
 
     `kept` are the addresses it owns and goes on to own: first those of its ingress in their order,
     then those given but not seen there yet. `excess` are owned ones of families that it no longer
-    asks for. `missing` are the families to find an address for, in the request's order.
+    asks for. `missing` are the families to find an address for, in the request's order. `departed`
+    are nodes that are known to have no Lease: what their slots say is not true any more.
     """
 
     service: ServiceView
@@ -24,6 +26,7 @@ class Facts:
     kept: tuple[IPAddress, ...]
     excess: tuple[IPAddress, ...]
     missing: tuple[Family, ...]
+    departed: frozenset[NodeName] = frozenset()
 
     @property
     def shown_excess(self) -> tuple[IPAddress, ...]:
@@ -49,7 +52,9 @@ def is_ours(service: ServiceView, before: Holding | None) -> bool:
     return all(address in before.addresses for address in service.ingress)
 
 
-def facts_of(service: ServiceView, before: Holding | None) -> Facts:
+def facts_of(
+    service: ServiceView, before: Holding | None, departed: frozenset[NodeName] = frozenset()
+) -> Facts:
     """Put together what a Service of ours has; `before` is the ledger's record of it."""
     owned = _owned(service, before)
     asked = service.families
@@ -65,6 +70,7 @@ def facts_of(service: ServiceView, before: Holding | None) -> Facts:
         kept=kept,
         excess=tuple(address for address in owned if address not in kept),
         missing=missing,
+        departed=departed,
     )
 
 

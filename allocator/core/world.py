@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from allocator.core.pool import PoolSet
 from purelb.api.addresses import IPNetwork
-from purelb.api.identifiers import ServiceKey
+from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.views import ServiceView
 
 
@@ -14,10 +14,11 @@ class World:
     """The cluster as the caches have it.
 
     `active_subnets` are the networks that node agents with a live Lease announce; only multi-pool
-    Services depend on them.
+    Services depend on them. `departed` are nodes whose Lease is known to be gone.
     """
 
     services: Mapping[ServiceKey, ServiceView]
     pools: PoolSet
     is_default_announcer: bool = False
     active_subnets: frozenset[IPNetwork] = frozenset()
+    departed: frozenset[NodeName] = frozenset()

@@ -1,9 +1,10 @@
 """What the allocator watches, and whom each change concerns."""
 
 import asyncio
+import contextlib
 import logging
 
-from allocator.core.affected import affected, affected_by_subnets
+from allocator.core.affected import affected, affected_by_subnets, announced_by
 from allocator.core.guards import Guards
 from allocator.core.pool import PoolSet
 from allocator.core.pools import build_pools
@@ -19,6 +20,8 @@ from purelb.runtime.kopf_host import Mirror
 from purelb.runtime.kube import Kube
 
 logger = logging.getLogger(__name__)
+
+LEASES_SECONDS = 2.0  # at the start of a term, for a fresh list of the nodes' Leases
 
 
 class Watches:
@@ -84,6 +87,11 @@ class Watches:
         """
         await self.group_mirror.relist(self._kube)
         await self._services.wait_listed()
+        if self._leases is not None:
+            with contextlib.suppress(TimeoutError):  # addresses do not wait for Leases
+                async with asyncio.timeout(LEASES_SECONDS):
+                    await self._leases.wait_listed()
+                    self._store.note_departed()
 
     def _service_changed(self, old: ServiceView | None, new: ServiceView | None) -> None:
         key = self._store.set_service(old, new)
@@ -96,6 +104,8 @@ class Watches:
         if self._store.set_lease(old, new) and self._term is not None:
             world, ledger = self._store.snapshot(), self._term.ledger
             self._term.worker.mark(affected_by_subnets(world, ledger))
+        if new is None and old is not None and self._term is not None:
+            self._term.worker.mark(announced_by(self._store.snapshot(), {old.node}))
 
     def _groups_changed(self) -> None:
         self._pools_changed(self._store.set_groups(self.group_mirror.objects.values()))

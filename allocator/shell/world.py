@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from allocator.core.decide import World
 from allocator.core.guards import NO_GUARDS, Guards
 from allocator.core.pools import PoolSet, build_pools, view_group
-from purelb.api.addresses import IPNetwork
+from purelb.api.addresses import FAMILIES, IPNetwork
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.resources import ServiceGroup
 from purelb.api.views import LeaseView, ServiceView
@@ -27,6 +27,7 @@ class WorldStore:
         self._guards = NO_GUARDS
         self._leases: dict[NodeName, LeaseView] = {}
         self._active_subnets: frozenset[IPNetwork] = frozenset()
+        self._departed: frozenset[NodeName] = frozenset()
 
     def set_service(self, old: ServiceView | None, new: ServiceView | None) -> ServiceKey:
         """Take in one change of a Service; returns whose it was."""
@@ -42,14 +43,30 @@ class WorldStore:
         """Take in one change of a node's Lease; tells whether the active subnets changed."""
         if new is not None:
             self._leases[new.node] = new
+            self._departed -= {new.node}
         elif old is not None:
             self._leases.pop(old.node, None)
+            self._departed |= {old.node}
         if old is not None and new is not None and old.subnets == new.subnets:
             return False  # a renewal
         before = self._active_subnets
         shown = (net for lease in self._leases.values() for net in lease.subnets)
         self._active_subnets = frozenset(shown)
         return before != self._active_subnets
+
+    def note_departed(self) -> None:
+        """Take note of nodes that Services name and that have no Lease.
+
+        Only with a list of Leases that is younger than that of the Services: a node has its Lease
+        before a Service names it.
+        """
+        named = {
+            slot.node
+            for service in self.services.values()
+            for family in FAMILIES
+            for slot in service.slots(family)
+        }
+        self._departed = frozenset(named - self._leases.keys())
 
     def set_groups(self, groups: Iterable[ServiceGroup]) -> PoolSet:
         """Take in all ServiceGroups and return the pools that were in force before."""
@@ -75,4 +92,5 @@ class WorldStore:
             pools=self.pools,
             is_default_announcer=self._is_default_announcer,
             active_subnets=self._active_subnets,
+            departed=self._departed,
         )

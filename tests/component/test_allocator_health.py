@@ -10,7 +10,9 @@ from purelb.api.identifiers import Instant, ServiceKey
 from purelb.api.views import ServiceView
 from purelb.runtime.credentials import Access
 from purelb.runtime.metrics import generate_latest
-from tests.component.harness import SETTINGS, Api, allocator, scenario
+from tests.component.harness import NAMESPACE, SETTINGS, Api, allocator, scenario
+
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 
 
 class HandClock:
@@ -76,6 +78,40 @@ def test_a_replica_that_stands_by_is_ready_and_leaves_the_pools_to_the_leader() 
                 assert series(leader, name) == {"": 1.0, "_terms_total": 1.0}
                 assert series(other, name) == {"": 0.0, "_terms_total": 0.0}
                 assert series(other, "purelb_k8s_client_config_loaded_bool") == {"": 1.0}
+
+    scenario(work)
+
+
+def test_what_a_vanished_node_announced_is_said_no_more() -> None:
+    """Its Lease was deleted while the allocator looked, or while nobody did."""
+
+    async def lease(api: Api, name: str) -> None:
+        spec = {"holderIdentity": name, "leaseDurationSeconds": 10}
+        await api.send("POST", LEASES, {"metadata": {"name": f"purelb-node-{name}"}, "spec": spec})
+
+    async def announced(api: Api, node: str) -> None:
+        keys = {"purelb.io/announcing-IPv4": f"{node},eth0,192.0.2.0"}
+        kind = "application/merge-patch+json"
+        path = "/api/v1/namespaces/default/services/web"
+        await api.send("PATCH", path, {"metadata": {"annotations": keys}}, kind=kind)
+
+    async def is_swept(api: Api) -> bool:
+        keys = (await api.get("web"))["metadata"]["annotations"]
+        return "purelb.io/announcing-IPv4" not in keys
+
+    async def work(api: Api) -> None:
+        await api.group()
+        await lease(api, "a")
+        async with allocator(api):
+            await api.service("web")
+            assert await api.addresses("web") == ["192.0.2.0"]
+            await announced(api, "a")
+            await api.send("DELETE", f"{LEASES}/purelb-node-a")
+            await api.until(lambda: is_swept(api), "the slot of the node is gone")
+        await announced(api, "b")
+        async with allocator(api):
+            await api.until(lambda: is_swept(api), "the slot of a node never seen is gone")
+            assert await api.addresses("web") == ["192.0.2.0"]
 
     scenario(work)
 

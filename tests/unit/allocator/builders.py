@@ -16,7 +16,7 @@ from allocator.core.pools import GroupView, PoolSet, build_pools
 from allocator.core.report import Writes, writes_of
 from purelb.api.addresses import Family, IPAddress, IPNetwork, parse_network
 from purelb.api.groups import GroupKind, RangeEntry
-from purelb.api.identifiers import PoolName, ServiceKey, Uid, service_key
+from purelb.api.identifiers import NodeName, PoolName, ServiceKey, Uid, service_key
 from purelb.api.resources import decode_service
 from purelb.api.views import ServiceView, view_service
 
@@ -97,6 +97,7 @@ class Cluster:
         self.pools = pools(*groups)
         self.is_default_announcer = is_default_announcer
         self.active_subnets: frozenset[IPNetwork] = frozenset(map(parse_network, active_subnets))
+        self.departed: frozenset[NodeName] = frozenset()
         self.ledger = Ledger()
         self.objects: dict[ServiceKey, dict[str, Any]] = {}
         self.services: dict[ServiceKey, ServiceView] = {}
@@ -113,6 +114,7 @@ class Cluster:
             pools=self.pools,
             is_default_announcer=self.is_default_announcer,
             active_subnets=self.active_subnets,
+            departed=self.departed,
         )
 
     def create(

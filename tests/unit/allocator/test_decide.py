@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from allocator.core.affected import announced_by
 from allocator.core.decide import Assign, Ignore, Keep, Refuse, Release
 from purelb.api.addresses import Family
-from purelb.api.identifiers import ServiceKey
+from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.problems import Reason
 from tests.unit.allocator.builders import OWNED, V4, V6, Cluster, external, group, ips, reasons
 
@@ -226,6 +227,31 @@ def test_a_failing_second_family_leaves_the_first_alone() -> None:
     assert reasons(told) == ["AllocationFailed"]
     assert isinstance(kept, Keep)
     assert (cluster.ingress(web), cluster.annotations(web)) == (("192.0.2.0",), before)
+
+
+def test_the_slot_of_a_node_that_is_gone_is_swept_and_those_of_others_stay() -> None:
+    """A node without a Lease holds nothing; the address stays, and so does what it is written with.
+
+    Only Services that name the node are looked at.
+    """
+    cluster = Cluster(DEFAULT)
+    web, other = cluster.create("web", families=(V4, V6)), cluster.create("other")
+    cluster.converge()
+    slots = {
+        "purelb.io/announcing-IPv4": "node-a,eth0,192.0.2.0",
+        "purelb.io/announcing-IPv6": "node-b,eth0,2001:db8::",
+    }
+    cluster.edit(web, annotations=slots)
+    cluster.edit(other, annotations={"purelb.io/announcing-IPv4": "node-b,eth0,192.0.2.1"})
+    cluster.converge()
+    cluster.departed = frozenset({NodeName("node-a")})
+    assert announced_by(cluster.world, cluster.departed) == (web,)
+    cluster.step(web)
+    left = cluster.annotations(web)
+    assert "purelb.io/announcing-IPv4" not in left
+    assert left["purelb.io/announcing-IPv6"] == "node-b,eth0,2001:db8::"
+    assert cluster.ingress(web) == ("192.0.2.0", "2001:db8::")
+    assert isinstance(cluster.step(web), Keep)
 
 
 def test_a_dropped_family_is_released_once_nobody_can_see_it() -> None:
