@@ -21,15 +21,16 @@ STAGES = frozenset({"ResponseStarted", "ResponseComplete"})
 class Call:
     """One answered request of a daemon; `target` is a path of the API without its query.
 
-    `at` is when it came, in seconds of the clock. `grant` is the right that it takes; None for a
-    path that names no resource, such as /version.
+    `at` is when it came, in seconds of the clock. `needs` are the rights of which any one suffices,
+    that to the named object alone among them; empty for a path that names no resource, such as
+    /version.
     """
 
     daemon: str
     verb: str
     target: str
     status: int
-    grant: Grant | None
+    needs: tuple[Grant, ...]
     at: float = field(compare=False)
 
 
@@ -45,7 +46,7 @@ def calls(log: Path) -> tuple[Call, ...]:
                     status = event["responseStatus"]["code"]
                     target = event["requestURI"].partition("?")[0]
                     at = datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
-                    call = Call(ACCOUNTS[name], event["verb"], target, status, _grant(event), at)
+                    call = Call(ACCOUNTS[name], event["verb"], target, status, _needs(event), at)
                     found.append(call)
     return tuple(found)
 
@@ -62,7 +63,7 @@ def excesses(seen: Iterable[Call], starts: Sequence[Start] = ()) -> Counter[Call
         for call in seen
         if (
             call.status == FORBIDDEN
-            or (call.grant is not None and call.grant not in has[call.daemon])
+            or (call.needs and not has[call.daemon].intersection(call.needs))
         )
         and not any(start.begun <= call.at <= start.ready for start in starts)
     )
@@ -70,7 +71,7 @@ def excesses(seen: Iterable[Call], starts: Sequence[Start] = ()) -> Counter[Call
 
 def unused(seen: Iterable[Call]) -> list[tuple[str, Grant]]:
     """Return, sorted, what is granted to a daemon and is not needed by any of these requests."""
-    used = {(call.daemon, call.grant) for call in seen}
+    used = {(call.daemon, grant) for call in seen for grant in call.needs}
     every = {(daemon, grant) for daemon in rights.DAEMONS for grant in _rights(daemon)}
     return sorted(every - used)
 
@@ -84,10 +85,13 @@ def _rights(daemon: str) -> set[Grant]:
     }
 
 
-def _grant(event: dict[str, object]) -> Grant | None:
+def _needs(event: dict[str, object]) -> tuple[Grant, ...]:
     match event.get("objectRef"):
         case {"resource": str(resource), **target}:
             below = f"/{target['subresource']}" if "subresource" in target else ""
-            return str(target.get("apiGroup", "")), resource + below, str(event["verb"])
+            group, verb = str(target.get("apiGroup", "")), str(event["verb"])
+            kind = resource + below
+            names = (kind, f"{kind}:{target['name']}") if "name" in target else (kind,)
+            return tuple((group, name, verb) for name in names)
         case _:
-            return None
+            return ()

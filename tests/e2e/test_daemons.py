@@ -35,7 +35,7 @@ def log(cluster: Cluster, meta: Object) -> str:
     return (cluster.paths.logs / "pods" / folder / "lbnodeagent/0.log").read_text()
 
 
-def test_every_node_has_an_agent_and_the_cluster_two_allocators(installed: World) -> None:
+def test_every_node_has_an_agent_and_the_cluster_one_allocator(installed: World) -> None:
     """All of them at their first start, the agents with their node's address."""
 
     async def scenario(cluster: Cluster) -> None:
@@ -47,7 +47,7 @@ def test_every_node_has_an_agent_and_the_cluster_two_allocators(installed: World
         ]
         own = {machine.name: str(machine.main.v4.ip) for machine in cluster.topology.nodes}
         assert {pod["spec"]["nodeName"]: pod["status"]["podIP"] for pod in agents} == own
-        assert starts == [(0, True)] * 5
+        assert set(starts) == {(0, True)}
 
     installed(scenario)
 

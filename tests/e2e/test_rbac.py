@@ -145,9 +145,9 @@ def test_a_request_beyond_the_rights_is_an_excess(world: World) -> None:
         before = excesses(calls(log))
         await cluster.kubectl("-n", "default", "get", "secrets", option, check=False)
         seen = calls(log)
-        path, grant = "/api/v1/namespaces/default/secrets", ("", "secrets", "list")
+        path, needs = "/api/v1/namespaces/default/secrets", (("", "secrets", "list"),)
         assert excesses(seen) - before == {
-            Call(ALLOCATOR, "list", path, FORBIDDEN, grant, at=0.0): 1
+            Call(ALLOCATOR, "list", path, FORBIDDEN, needs, at=0.0): 1
         }
         assert (ALLOCATOR, ("", "services", "list")) in unused(seen)
 
