@@ -31,6 +31,7 @@ class Check(StrEnum):
     ARP = "ArpAnswers"
     NODE_ADDRESS = "NodeAddress"
     PROMOTION = "PromoteSecondaries"
+    POOL = "UnreachablePool"
     KERNEL = "KernelFeatures"
 
 

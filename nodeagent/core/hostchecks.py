@@ -21,6 +21,7 @@ from nodeagent.core.hostfacts import (
     source_on,
 )
 from nodeagent.core.links import Nic, Selection, route_text
+from nodeagent.core.refusals import NOWHERE
 from purelb.api.addresses import Family, IPAddress, IPNetwork, family_of
 from purelb.api.identifiers import LinkName
 from purelb.api.links import IFA_F_SECONDARY, RouteQuery
@@ -245,6 +246,11 @@ def _is_secondary(address: IPAddress, flags: int) -> bool:
     return address.version == 4 and bool(flags & IFA_F_SECONDARY)
 
 
+def _pools(host: Host) -> Iterator[Finding]:
+    for pool in sorted(host.unreachable):
+        yield Finding(check=Check.POOL, subject=f"ServiceGroup {pool}", message=NOWHERE)
+
+
 def _kernel(host: Host) -> Iterator[Finding]:
     if not host.observed.has_marks:
         text = (
@@ -267,5 +273,6 @@ CHECKS: Final[tuple[Callable[[Host], Iterator[Finding]], ...]] = (
     _arp,
     _node_address,
     _promotion,
+    _pools,
     _kernel,
 )

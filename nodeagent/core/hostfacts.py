@@ -42,7 +42,8 @@ class Host:
 
     `vips` are the addresses of all Services of ours, `held` those on this node. `sysctls` are those
     of ALL and of `inspected` links, `ways` the answers to `questions`, None for no way; a
-    question without an answer is not known.
+    question without an answer is not known. `unreachable` are the names of pools with addresses
+    that no node can announce, if this node is to say so.
     """
 
     config: NodeConfig
@@ -51,6 +52,7 @@ class Host:
     node: NodeView | None = None
     vips: frozenset[IPAddress] = frozenset()
     held: Mapping[IPAddress, LinkName] = field(default_factory=dict)
+    unreachable: frozenset[str] = frozenset()
     sysctls: Mapping[LinkName, Sysctls] = field(default_factory=dict)
     ways: Mapping[RouteQuery, RouteAnswer | None] = field(default_factory=dict)
 

@@ -18,6 +18,7 @@ from nodeagent.core.fence import Neighbors, take_at
 from nodeagent.core.gate import Blocked, Gate, WaitUntil, gate
 from nodeagent.core.inputs import Common
 from nodeagent.core.links import Ambiguous, Home, Observed, Selection
+from nodeagent.core.refusals import forbidden, unreachable
 from nodeagent.core.verdicts import Away, Here, Judgement, Reason, Tenure, Terms, Wait
 from nodeagent.core.vips import Vip
 from purelb.api.addresses import IPAddress, IPNetwork
@@ -94,7 +95,7 @@ def judge(context: Context, vip: Vip) -> Judgement:
     before = context.facts.memory.tenures.get(vip.address)
     if before is None:
         before = Tenure(seen_at=context.now, slot=slot)
-    home = _home(context, vip.address)
+    home = _home(context, vip)
     if isinstance(home, Away):
         return Judgement(home, _lost(before, slot))
     preferred = _preferred(context, vip, home, before)
@@ -116,13 +117,19 @@ def judge(context: Context, vip: Vip) -> Judgement:
     return Judgement(here, tenure, _changes(here, context, entry), winner.fell_back)
 
 
-def _home(context: Context, address: IPAddress) -> Home | Away:
+def _home(context: Context, vip: Vip) -> Home | Away:
     """Return where the address belongs, or why it cannot be on this node at all."""
+    address = vip.address
     if not isinstance(context.common.config, NodeConfig):
         return Away(address=address, reason=Reason.NO_CONFIG)
     home = context.selection.home_of(address)
-    if not isinstance(home, Home):
-        detail = _ambiguity(home, address) if isinstance(home, Ambiguous) else ""
+    if isinstance(home, Ambiguous):
+        detail = _ambiguity(home, address)
+        return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
+    if home is None:
+        detail = unreachable(vip, context.electorate, context.common.me)
+        return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
+    if detail := forbidden(address, home, context.common.routes):
         return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
     if address in context.common.own and (name := context.selection.holder_of(address)) is not None:
         detail = f"{address} is this node's own address on {name}"

@@ -30,7 +30,6 @@ from purelb.api.addresses import IPAddress, sort_key
 from purelb.api.identifiers import LinkName, NodeName, ServiceKey
 from purelb.api.views import ServiceView
 
-POOL_REMOTE = "remote"  # value of the pool-type annotation
 LOCAL = "Local"  # externalTrafficPolicy
 
 
@@ -168,7 +167,10 @@ def _with_writes(
 def _override(service: ServiceView, held: Container[IPAddress]) -> Override | None:
     """Return the override of a Service's policy; local pools are the allocator's."""
     keys = service.annotations
-    if service.external_policy != LOCAL or keys.get(annotations.POOL_TYPE) != POOL_REMOTE:
+    if (
+        service.external_policy != LOCAL
+        or keys.get(annotations.POOL_TYPE) != annotations.POOL_REMOTE
+    ):
         return None
     address = next((address for address in service.ingress if address in held), None)
     if address is None or annotations.ALLOW_LOCAL in keys:

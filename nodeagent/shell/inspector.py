@@ -16,6 +16,7 @@ from nodeagent.core.findings import NOTHING_FOUND, Finding, Standing, news, stan
 from nodeagent.core.hostchecks import check
 from nodeagent.core.hostfacts import ALL, Host, Sysctls, inspected, questions
 from nodeagent.core.links import Observed
+from nodeagent.core.refusals import unreachable_pools
 from nodeagent.core.verdicts import DesiredState
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.waker import Waker
@@ -117,6 +118,7 @@ class Inspector:
             node=self._world.node,
             vips=frozenset(last.desired.vips),
             held=last.held,
+            unreachable=unreachable_pools(last.desired.verdicts, last.desired.vips),
         )
         sysctls = {name: _sysctls(name) for name in (ALL, *inspected(host))}
         return replace(host, sysctls=sysctls, ways=await ways(questions(host)))

@@ -26,6 +26,7 @@ NODE_AFFINITY = "purelb.io/node-affinity"
 ALLOCATED_BY = "purelb.io/allocated-by"
 ALLOCATED_FROM = "purelb.io/allocated-from"
 POOL_TYPE = "purelb.io/pool-type"
+POOL_REMOTE = "remote"  # value of POOL_TYPE
 SKIP_IPV6_DAD = "purelb.io/skip-ipv6-dad"
 
 # Node agents write these on Services; the two legacy keys are only ever removed.

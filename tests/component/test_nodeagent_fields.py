@@ -45,22 +45,23 @@ FIELDS: dict[str, list[tuple[object, str]]] = {
     "local.garpConfig.verifyBeforeSend": [("yes", REFUSED)],
     "local.garpConfig.refreshInterval": [("soon", f"{LOCAL}.garpConfig.refreshInterval")],
     "local.addressConfig": [([], REFUSED)],
-} | {
-    f"local.addressConfig.{kind}{field}": values
+}
+FIELDS |= {
+    f"local.addressConfig.{kind}{field}": list(values)
     for kind in ("localInterface", "dummyInterface")
     for field, values in {
-        "": [(300, REFUSED)],
-        ".validLifetime": [
+        "": ((300, REFUSED),),
+        ".validLifetime": (
             (1, f"{LOCAL}.addressConfig.{kind}.validLifetime"),
             (2**32, f"{LOCAL}.addressConfig.{kind}.validLifetime"),
             (-1, REFUSED),
             ("5m", REFUSED),
-        ],
-        ".preferredLifetime": [
+        ),
+        ".preferredLifetime": (
             (2**31, f"{LOCAL}.addressConfig.{kind}.preferredLifetime"),
             (-1, REFUSED),
-        ],
-        ".noPrefixRoute": [("yes", REFUSED)],
+        ),
+        ".noPrefixRoute": (("yes", REFUSED),),
     }.items()
 }
 # What a field needs beside it to make sense.

@@ -302,6 +302,12 @@ def test_secondaries_that_would_go_with_the_first_are_named(
     assert bool(found(facts, Check.PROMOTION)) is is_wrong
 
 
+def test_a_pool_that_no_node_can_announce_is_named() -> None:
+    """The group, in order."""
+    named = found(host(entry(OWN), unreachable=frozenset({"b", "a"})), Check.POOL)
+    assert [one.subject for one in named] == ["ServiceGroup a", "ServiceGroup b"]
+
+
 def test_a_kernel_without_marks_is_a_remark() -> None:
     """It works, a little worse."""
     (one,) = found(host(entry(OWN), has_marks=False), Check.KERNEL)

@@ -152,5 +152,5 @@ def test_a_node_address_is_refused_with_its_owner() -> None:
 
 def test_a_service_without_a_place_here_is_told_without_an_event() -> None:
     """Remote addresses have none on any node."""
-    found = agent(facts(service(WEB, "203.0.113.9"))).run()
+    found = agent(facts(service(WEB, "203.0.113.9", pool_type="remote"))).run()
     assert (lines(found), found.notices) == ([("withdrawAddress", "noLocalInterface")], ())
