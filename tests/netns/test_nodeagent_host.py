@@ -8,11 +8,15 @@ with the same states; bridges and macvlans stand for them where a kernel has no 
 import asyncio
 import time
 from collections.abc import Callable
+from ipaddress import ip_network
 
 import pytest
 
+from nodeagent.core.election import Member, elect
 from playground.api import path_of
+from purelb.api.addresses import parse_ip
 from purelb.api.conditions import NodeCondition, parse_conditions
+from purelb.api.identifiers import NodeName
 from purelb.api.links import OUR_MARK
 from tests.netns.test_nodeagent import SECONDS, Object, Scene, play, slot
 
@@ -82,6 +86,16 @@ async def event(stage: Scene, kind: str, text: str) -> Object:
             if found["involvedObject"]["kind"] == kind and text in found["message"]:
                 return found
     raise AssertionError("the watch ended")
+
+
+def winner(stage: Scene, address: str) -> str:
+    """Return the node that has an address once all are members."""
+    ip = parse_ip(address)
+    networks = (ip_network(f"{address}/{ip.max_prefixlen}"),)
+    members = [Member(node=NodeName(name), subnets=networks) for name in stage.cluster.nodes]
+    node = elect(ip, members)
+    assert node is not None
+    return node
 
 
 async def side_service(stage: Scene) -> str:
@@ -167,7 +181,9 @@ def test_a_renamed_link_keeps_its_address_and_the_slot_has_its_new_name() -> Non
 
     async def work(stage: Scene) -> None:
         (address,) = await stage.service("web")
-        node = await stage.placed(address)
+        node = winner(stage, address)  # not one that had it before all had joined
+        await stage.until_slot("web", "IPv4", f"{node},eth0,{address}")
+        await stage.placed(address)
         rename = ("ip", "link", "set", "eth0", "name", "lan0")
         done = await stage.cluster.run(node, *rename, check=False)
         if done.returncode:
