@@ -13,6 +13,7 @@ from typing import Any
 from playground.addresswatch import AddressWatch
 from playground.api import Api, path_of
 from playground.cluster import Cluster
+from playground.http import Reply
 from purelb.api.links import OUR_MARK
 from purelb.api.views import LEASE_PREFIX
 
@@ -120,6 +121,10 @@ async def scene() -> AsyncIterator[Scene]:
                         seen.add(name)
                     if len(seen) == 3:
                         break
+            for machine in cluster.topology.nodes:
+                # Until it knows all three: an address that it wins before that moves once more.
+                url = f"http://{machine.main.v4.ip}:7472/metrics"
+                await cluster.wait_answer(url, machine=machine.name, accept=_knows_all)
             async with AddressWatch(cluster) as watch:
                 yield Scene(cluster, watch)
         except BaseException:
@@ -127,6 +132,10 @@ async def scene() -> AsyncIterator[Scene]:
                 print(f"==== {process.name} {process.returncode}")
                 print(cluster.log(process.name)[-6000:])
             raise
+
+
+def _knows_all(metrics: Reply) -> bool:
+    return b"purelb_election_member_count 3.0" in metrics.body
 
 
 def play(work: Callable[[Scene], Awaitable[None]]) -> None:
