@@ -152,9 +152,9 @@ def lease_content(
         LEASE_SUBNETS: ",".join(sorted(map(str, subnets))),
         LEASE_INSTANCE: settings.instance,
         LEASE_CONDITIONS: conditions,
+        # Either way: a merge patch leaves alone what it does not name.
+        LEASE_ANNOUNCES: "false" if isinstance(config, Unconfigured) else "true",
     }
-    if isinstance(config, Unconfigured):
-        annotations[LEASE_ANNOUNCES] = "false"
     return LeaseContent(
         holder=settings.node,
         duration_seconds=math.ceil(settings.lease_seconds),
