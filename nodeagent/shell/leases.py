@@ -42,7 +42,9 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5  # after a failed renewal: the Lease still holds for a while, use it
 RELEASE_SECONDS = 5.0
-BACKOFF = Backoff(first=RETRY_SECONDS, longest=10.0)
+# Once the Lease has ended: no more often than a Lease of ten seconds is renewed in good times, and
+# not much less, because nothing is held until the next try.
+BACKOFF = Backoff(first=RETRY_SECONDS, longest=3.0)
 
 
 @dataclass(slots=True)

@@ -1,14 +1,19 @@
-"""A node's Lease in an API server: what the other nodes read there."""
+"""A node's Lease in an API server: what the other nodes read there, and how it is kept."""
+
+import asyncio
+
+import pytest
 
 from nodeagent.core.config import Unconfigured, choose
 from nodeagent.settings import load
-from nodeagent.shell.leases import lease_content
-from purelb.api.identifiers import NodeName, Uid
+from nodeagent.shell.leases import LeaseKeeper, lease_content
+from purelb.api.identifiers import Instant, NodeName, Uid
 from purelb.api.resources import LocalSpec, NodeAgent, NodeAgentSpec, decode_lease
 from purelb.api.views import LeaseView, NodeView, view_lease
 from purelb.runtime.credentials import Access
+from purelb.runtime.errors import TransientError
 from purelb.runtime.kube import Kube
-from purelb.runtime.leases import LeaseStore
+from purelb.runtime.leases import LeaseContent, LeaseStore
 from tests.component.harness import NAMESPACE, Api, scenario
 
 NAME = "purelb-node-node-a"
@@ -31,6 +36,57 @@ def test_a_node_is_a_candidate_as_soon_as_it_is_configured() -> None:
         assert said == [(True, False), (False, True)]
 
     scenario(work)
+
+
+class AwayStore(LeaseStore):
+    """Its API server is away."""
+
+    async def renew(self, content: LeaseContent) -> None:
+        """Fail at once."""
+        raise TransientError("no answer")
+
+
+class JumpingClock:
+    """Is at once where somebody waits for, and ends the test after many waits."""
+
+    def __init__(self) -> None:
+        self.at, self.waits = 100.0, list[float]()
+
+    def now(self) -> Instant:
+        """Return the time until which the last wait was."""
+        return self.at
+
+    async def wait(self, event: asyncio.Event, until: Instant | None) -> None:
+        """Jump there."""
+        if len(self.waits) == 100:
+            raise EnoughError
+        until = self.at if until is None else until
+        self.waits.append(until - self.at)
+        self.at = until
+
+
+class EnoughError(Exception):
+    """The test has seen what it wants."""
+
+
+def test_a_node_whose_lease_has_ended_tries_again_every_few_seconds() -> None:
+    """However long the API server is away: until the next try nobody holds its addresses."""
+
+    async def run() -> list[float]:
+        clock = JumpingClock()
+        async with Kube(Access(server="http://192.0.2.2:6443"), "test") as kube:
+            keeper = LeaseKeeper(AwayStore(kube, NAMESPACE, NAME), clock, 10.0, lambda: None)
+            node, config = (
+                NodeView(name=NodeName("node-a")),
+                choose((), NodeView(name=NodeName(""))),
+            )
+            keeper.publish(lease_content(SETTINGS, node, config, (), ""))
+            with pytest.raises(EnoughError):
+                await keeper.run()
+        return clock.waits
+
+    waits = asyncio.run(run())
+    assert 1.5 < max(waits) <= 4.5
 
 
 async def read(kube: Kube) -> LeaseView:
