@@ -40,6 +40,7 @@ class GuardWatch:
     def __init__(self, kube: Kube, clock: Clock, on_change: Callable[[Guards], None]) -> None:
         self._kube, self._clock, self._on_change = kube, clock, on_change
         self._counts: dict[Guard, int] = {}  # several objects may guard the same
+        self._is_stale = False  # what was told last
         self._kinds = [
             self._kind("/api/v1/nodes", _node),
             self._kind("/apis/networking.k8s.io/v1/servicecidrs", _service_cidr),
@@ -55,9 +56,10 @@ class GuardWatch:
                 tasks.create_task(self._follow(kind))
 
     async def wait_settled(self) -> None:
-        """Wait until each kind is known, or known to be unavailable."""
+        """Wait until each kind is known and told, or known to be unavailable."""
         for kind in self._kinds:
             await kind.settled.wait()
+        self._tell()
 
     def _kind(self, path: str, view: Callable[[bytes], Found], only: str = "") -> _Kind:
         selector = (("fieldSelector", f"metadata.name={only}"),) if only else ()
@@ -98,7 +100,14 @@ class GuardWatch:
             self._counts[guard] -= 1
             if not self._counts[guard]:
                 del self._counts[guard]
-        self._on_change(guards_of(self._counts))
+        if not self._is_stale:  # once for a whole LIST: all guards are put in order each time
+            self._is_stale = True
+            asyncio.get_running_loop().call_soon(self._tell)
+
+    def _tell(self) -> None:
+        if self._is_stale:
+            self._is_stale = False
+            self._on_change(guards_of(self._counts))
 
 
 def _node(body: bytes) -> Found:
