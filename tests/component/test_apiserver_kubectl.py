@@ -1,7 +1,5 @@
 """Stock kubectl against the embedded API server."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -11,7 +11,7 @@ import pytest
 from tests.rights import DAEMONS, NAMESPACE, RBAC, Grant, Object, granted, grants, of_kind
 
 INFORMER = "purelb.runtime.informer: LIST and WATCH"
-MIRROR = "purelb.runtime.kopf_host: Kopf watches, the mirror lists"
+MIRROR = "purelb.runtime: kopf_guest watches, kopf_host's mirror lists"
 EVENTS = "purelb.runtime.events"
 LEASES = "purelb.runtime.leases"
 GUARDS = "allocator.shell.guards"
