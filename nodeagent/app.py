@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 STUCK_SECONDS = 60.0  # without a pass; there is one at least every five seconds
 WITHDRAW_SECONDS = 8.0
+DRAIN_SECONDS = 2.0  # in which remote addresses still take traffic that is on its way
 CLEAR_SECONDS = 2.0  # for clearing slots at a stop, before the Lease goes all the same
 
 
@@ -49,7 +50,7 @@ class Agent:
         self.settings, self.clock = settings, clock
         self.registry = new_registry()
         waker = Waker(clock)
-        self.kernel = Kernel(clock, waker.wake)
+        self.kernel = Kernel(clock, waker.wake, settings.dummy_kind)
         self.world = WorldStore(clients.kube, clock, settings, waker)
         self.loop = Loop(settings, self.world, self.kernel, waker, clock)
         store = LeaseStore(clients.lease, settings.namespace, LEASE_PREFIX + settings.node)
@@ -72,7 +73,7 @@ class Agent:
                 metrics=metrics,
             )
         )
-        mirrors = (self.world.agents, self.world.nodes)
+        mirrors = (self.world.agents, self.world.groups, self.world.nodes)
         self.kopf = KopfHost("lbnodeagent", clients.kube, access, mirrors)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -83,6 +84,7 @@ class Agent:
                 for name, work in (
                     ("services", self.world.service_watch.run()),
                     ("leases", self.world.lease_watch.run()),
+                    ("endpoints", self.world.endpoints.run()),
                     ("kopf", self.kopf.run()),
                     ("events", self.poster.run()),
                     ("kernel", self.kernel.run()),
@@ -101,7 +103,7 @@ class Agent:
         self.announcer.close()
 
     async def _leave(self, renewing: "asyncio.Task[None]") -> None:
-        """Withdraw every address, say so in the slots, and only then give up the Lease."""
+        """Withdraw every local address, say so in the slots, and only then give up the Lease."""
         logger.info("stopping", extra={"action": "markUnhealthy"})
         self.keeper.drain()
         is_empty = False
@@ -119,6 +121,18 @@ class Agent:
         else:
             # The kernel drops what is left when its lifetime ends; the Lease must last as long.
             logger.error("addresses may be left, the lease is not released")
+        await self._leave_remote()
+
+    async def _leave_remote(self) -> None:
+        """Withdraw what every node has once routers had the time to send traffic elsewhere."""
+        if not self.loop.has_remote:
+            return
+        await asyncio.sleep(DRAIN_SECONDS)
+        try:
+            async with asyncio.timeout(WITHDRAW_SECONDS):
+                await self.loop.leave()
+        except TimeoutError:
+            logger.error("remote addresses may be left")
 
     def health(self) -> Health:
         """Return what the health port asks."""

@@ -24,10 +24,10 @@ NIC = "eth0"
 class AddressWatch:
     """Keeps `holders`: address → node → when it came (wall clock). Use it as a context manager."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, link: str = NIC) -> None:
         self.holders: dict[str, dict[str, float]] = {}
         self.lost: dict[tuple[str, str], float] = {}  # (node, address) → when it last went
-        self._cluster = cluster
+        self._cluster, self._link = cluster, link
         self._changed = asyncio.Event()
         self._monitors: dict[str, AsyncExitStack] = {}
 
@@ -55,8 +55,9 @@ class AddressWatch:
         lines = await monitor.enter_async_context(self._cluster.running(node, *command))
         monitor.push_async_callback(_cancelled, asyncio.create_task(self._read(node, lines)))
         self._monitors[node] = monitor
-        listed = await self._cluster.run(node, "ip", "-j", "address", "show", "dev", NIC)
-        for entry in json.loads(listed.stdout)[0]["addr_info"]:
+        listed = await self._cluster.run(node, "ip", "-j", "address", "show")
+        links = (link for link in json.loads(listed.stdout) if link["ifname"] == self._link)
+        for entry in (entry for link in links for entry in link["addr_info"]):
             self.holders.setdefault(entry["local"], {}).setdefault(node, time.time())
         self._changed.set()
 
@@ -89,7 +90,7 @@ class AddressWatch:
 
     def _note(self, node: str, line: str) -> None:
         found = LINE.match(line)
-        if found is None or found["link"] != NIC:
+        if found is None or found["link"] != self._link:
             return
         at = datetime.datetime.fromisoformat(found["at"]).timestamp()
         holders = self.holders.setdefault(found["ip"], {})

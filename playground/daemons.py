@@ -42,6 +42,7 @@ def agent(machine: Machine, kubeconfig: Kubeconfig, *, lease_seconds: float) -> 
         "PURELB_HOST": str(machine.main.v4.ip),
         "PURELB_POD_UID": str(uuid.uuid4()),
         "PURELB_LEASE_DURATION": f"{lease_seconds:g}s",
+        "PURELB_DUMMY_KIND": "ifb",  # some kernels lack the dummy type
     }
     return _python(
         name, machine.name, "nodeagent", environment=environment | _common(kubeconfig, name)

@@ -8,16 +8,21 @@ were compared with Linux 6.18 (`__inet_insert_ifa`, `__inet_del_ifa`, `ipv6_link
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from nodeagent.core.desired import desire
 from nodeagent.core.facts import Facts
 from nodeagent.core.gate import Record, compare, note_change, note_loss
-from nodeagent.core.installed import Outcome, announced_after, record_after
+from nodeagent.core.installed import Outcome, announced_after, failure_after, record_after
 from nodeagent.core.links import Announced, Observed, Placed
 from nodeagent.core.plan import (
     AddAddress,
     Announce,
+    DeleteLink,
+    LinkOp,
+    MakeLink,
     Op,
+    RaiseLink,
     RefreshAddress,
     RemoveAddress,
     ReorderAddress,
@@ -26,13 +31,14 @@ from nodeagent.core.plan import (
 from nodeagent.core.report import Report, Told, report
 from nodeagent.core.verdicts import DesiredState, Memory
 from purelb.api.addresses import Family, IPAddress, parse_ip
-from purelb.api.identifiers import Instant
+from purelb.api.identifiers import Instant, LinkName
 from purelb.api.links import (
     FOREVER,
     IFA_F_DADFAILED,
     IFA_F_NODAD,
     IFA_F_SECONDARY,
     IFA_F_TENTATIVE,
+    OUR_ALIAS,
     OUR_MARK,
     DefaultRoute,
     Link,
@@ -62,6 +68,7 @@ class Kernel:
     routes: tuple[DefaultRoute, ...] = ()
     has_marks: bool = True
     promotes: bool = True
+    lacks_dummy: bool = False
     lateness: float = 0.0  # seconds by which addresses outlive their lifetime
     now: Instant = 0.0
     entries: list[Entry] = field(default_factory=list)
@@ -131,6 +138,45 @@ class Kernel:
                 return self._remove(Placed(index, address, prefix))
             case Announce():
                 return ""
+            case MakeLink() | RaiseLink() | DeleteLink():
+                return self._change_link(op)
+            case _:
+                assert_never(op)
+
+    def _change_link(self, op: LinkOp) -> str:
+        match op:
+            case MakeLink(link=name):
+                if self.lacks_dummy:
+                    return "this kernel has no such kind"
+                index = max((link.index for link in self.links), default=0) + 1
+                made = Link(
+                    index=index,
+                    name=name,
+                    mac=b"",
+                    is_up=False,
+                    has_carrier=False,
+                    kind="dummy",
+                    alias=OUR_ALIAS,
+                )
+                self.links = (*self.links, made)
+            case RaiseLink(index=index):
+                if all(link.index != index for link in self.links):
+                    return "no such device"
+                self.links = tuple(
+                    replace(link, is_up=True, has_carrier=True) if link.index == index else link
+                    for link in self.links
+                )
+            case DeleteLink(link=name):
+                self.drop(name)
+            case _:
+                assert_never(op)
+        return ""
+
+    def drop(self, name: LinkName) -> None:
+        """Delete a link as anybody may, its addresses with it."""
+        gone = {link.index for link in self.links if link.name == name}
+        self.links = tuple(link for link in self.links if link.index not in gone)
+        self.entries = [e for e in self.entries if e.address.index not in gone]
 
     def _shown(self, entry: Entry) -> LinkAddress:
         flags = entry.address.flags
@@ -276,6 +322,9 @@ class Agent:
         """Do the second half with these operations."""
         assert self.seen is not None
         self.outcomes = self.kernel.run(ops)
+        now = self.kernel.now
+        failure = failure_after(self.facts.failure, self.outcomes, now)
+        self.facts = replace(self.facts, failure=failure)
         self.record = record_after(self.seen, self.outcomes)
         self.announced = announced_after(self.seen, self.outcomes)
         members = len(self.facts.electorate.members) if self.facts.electorate is not None else 0

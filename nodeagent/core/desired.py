@@ -11,11 +11,13 @@ from dataclasses import replace
 from itertools import chain
 
 from nodeagent.core.config import NodeConfig, Unconfigured
+from nodeagent.core.dummy import Dummy, look_up, wish_of
 from nodeagent.core.facts import Facts
 from nodeagent.core.fence import Hold, Withdraw, hold
 from nodeagent.core.inputs import Common, Inputs, Listing
 from nodeagent.core.judgement import Context, judge
 from nodeagent.core.links import Observed, Selection, select
+from nodeagent.core.remote import NO_POOLS
 from nodeagent.core.rest import is_at_rest
 from nodeagent.core.reuse import Work, patched, remaining
 from nodeagent.core.verdicts import DesiredState, Judgement, Memory, Past, Terms, Verdict
@@ -32,17 +34,23 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
     as it holds; without it the same would be found.
     """
     services, config, observed = facts.services, facts.config, facts.observed
-    if services is None or config is None or observed is None:
+    pools = facts.pools
+    if services is None or config is None or observed is None or pools is None:
         return DesiredState(is_whole=False, memory=facts.memory)
     right = hold(facts.lease, now)
-    common = _common(facts, config, observed, right)
+    listing = Listing.of(observed)
+    wish = wish_of(
+        config, has_pools=not pools.is_empty and not facts.is_leaving, failure=facts.failure
+    )
+    dummy = look_up(wish, observed.links, listing.carried(), now)
+    common = _common(facts, config, observed, right, dummy)
     terms = _terms(common, right)
     inputs = Inputs(
         common=common,
         is_bounded=terms.is_bounded(now),
         services=dict(services),  # the caller's may change in place
         endpoints=dict(facts.endpoints),
-        listing=Listing.of(observed),
+        listing=listing,
         installed=facts.installed,
         announced=observed.announced,
     )
@@ -61,6 +69,7 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
         observed=observed,
         electorate=facts.electorate,
         terms=terms,
+        remote_terms=_remote_terms(common),
         selection=selection,
         entries=work.entries,
         now=now,
@@ -69,7 +78,11 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
 
 
 def _common(
-    facts: Facts, config: NodeConfig | Unconfigured, observed: Observed, right: Hold | Withdraw
+    facts: Facts,
+    config: NodeConfig | Unconfigured,
+    observed: Observed,
+    right: Hold | Withdraw,
+    dummy: Dummy,
 ) -> Common:
     return Common(
         me=facts.me,
@@ -83,6 +96,10 @@ def _common(
         routes=observed.routes,
         has_marks=observed.has_marks,
         unrest=facts.unrest,
+        pools=facts.pools or NO_POOLS,
+        dummy=dummy,
+        has_endpoints=facts.has_endpoints,
+        is_leaving=facts.is_leaving,
     )
 
 
@@ -93,6 +110,12 @@ def _terms(common: Common, right: Hold | Withdraw) -> Terms:
         valid_limit=limit,
         gain=max(1, min(math.floor(duration / 6), limit // 2)),
     )
+
+
+def _remote_terms(common: Common) -> Terms:
+    """Return the terms of remote addresses: no right ends them, half a lifetime is renewed."""
+    limit = common.remote_lifetimes.valid
+    return Terms(until=math.inf, valid_limit=limit, gain=limit // 2)
 
 
 def _configured(memory: Memory, config: NodeConfig | Unconfigured) -> Memory:
@@ -130,6 +153,8 @@ def _decide(context: Context, inputs: Inputs, work: Work, memory: Memory) -> Des
         vips=work.vips,
         selection=context.selection,
         terms=context.terms,
+        dummy=context.common.dummy,
+        remote_terms=context.remote_terms,
         garp=garp,
         epoch=memory.epoch,
         fallbacks=_fallbacks(before, judged, touched),
@@ -172,7 +197,8 @@ def _fallbacks(
 
 
 def _next_change(context: Context, timed: Mapping[IPAddress, Judgement]) -> Instant | None:
-    expires_at = context.selection.expires_at
-    common = (context.terms.until, expires_at if expires_at is not None else math.inf)
+    facts, expires_at = context.facts, context.selection.expires_at
+    retry_at = facts.failure.retry_at if facts.failure is not None else math.inf
+    common = (context.terms.until, expires_at if expires_at is not None else math.inf, retry_at)
     changes = chain(common, *(one.changes for one in timed.values()))
     return min((at for at in changes if context.now < at < math.inf), default=None)

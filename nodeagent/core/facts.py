@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nodeagent.core.config import NodeConfig, Unconfigured
+from nodeagent.core.dummy import Failure
 from nodeagent.core.election import Electorate
 from nodeagent.core.gate import Record
 from nodeagent.core.links import Observed
+from nodeagent.core.remote import NO_POOLS, RemotePools
 from nodeagent.core.verdicts import Memory
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
@@ -22,9 +24,11 @@ class Facts:
     """All that `desire` may look at. None means not known (yet), and nothing follows from it.
 
     `node` is the own Node. `expired` are nodes whose Lease was judged expired, `renewed` tells when
-    each was last seen renewed. `endpoints` are the nodes with endpoints of Services with affinity;
-    an absent key is one not seen yet. `unrest` is the gate's record. `installed` are the addresses
-    put in place and not withdrawn since, whether they are still there or not. `memory` is that of
+    each was last seen renewed. `endpoints` are the nodes with endpoints of Services to which that
+    matters; an absent key is a Service without a slice, or not seen yet unless `has_endpoints`.
+    `failure` is why the dummy link could not be made lately. `is_leaving`: remote addresses go as
+    well. `unrest` is the gate's record. `installed` are the addresses put in place and not
+    withdrawn since, whether they are still there or not. `memory` is that of
     the last `DesiredState`.
     """
 
@@ -37,6 +41,10 @@ class Facts:
     expired: frozenset[NodeName] = frozenset()
     renewed: Mapping[NodeName, Instant] | None = None
     endpoints: Mapping[ServiceKey, frozenset[NodeName]] = field(default_factory=dict)
+    has_endpoints: bool = False
+    pools: RemotePools | None = NO_POOLS
+    failure: Failure | None = None
+    is_leaving: bool = False
     observed: Observed | None = None
     unrest: Record = field(default_factory=dict)
     installed: frozenset[IPAddress] = frozenset()

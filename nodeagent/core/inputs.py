@@ -5,12 +5,15 @@ Belongs here: the values and how they differ. Does not: what follows from a diff
 
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import TypeAlias
 
-from nodeagent.core.config import LOCAL, Lifetimes, NodeConfig, Unconfigured
+from nodeagent.core.config import LOCAL, REMOTE, Lifetimes, NodeConfig, Unconfigured
+from nodeagent.core.dummy import Carried, Dummy
 from nodeagent.core.election import Electorate
 from nodeagent.core.gate import Record
 from nodeagent.core.links import Announced, Observed
+from nodeagent.core.remote import RemotePools
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.links import OUR_MARK, DefaultRoute, Link, LinkAddress
@@ -21,6 +24,7 @@ from purelb.core.lease import LeaseState
 # the standard library's addresses hash and compare ten times slower.
 Row: TypeAlias = tuple[type[IPAddress], int, int, int, int, int, bool]
 NUMBER, INDEX, IS_OURS = 1, 2, 6
+LINK_LOCAL = 0xFE80 >> 6  # the first ten bits of link-local addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +45,20 @@ class Common:
     routes: tuple[DefaultRoute, ...]
     has_marks: bool
     unrest: Record
+    pools: RemotePools
+    dummy: Dummy
+    has_endpoints: bool
+    is_leaving: bool
 
     @property
     def lifetimes(self) -> Lifetimes:
         """The user's limits."""
         return self.config.local if isinstance(self.config, NodeConfig) else LOCAL
+
+    @property
+    def remote_lifetimes(self) -> Lifetimes:
+        """The user's limits on the dummy link."""
+        return self.config.remote if isinstance(self.config, NodeConfig) else REMOTE
 
     @property
     def own(self) -> tuple[IPAddress, ...]:
@@ -91,6 +104,18 @@ class Listing:
         numbers = {int(address) for address in addresses}
         return any(
             row[NUMBER] in numbers and not row[IS_OURS] and row[INDEX] in links for row in self.rows
+        )
+
+    def carried(self) -> Carried:
+        """Return which links have addresses of ours, and which have others."""
+        return Carried(
+            ours=frozenset(index for _, _, index, *_, is_ours in self.rows if is_ours),
+            others=frozenset(
+                index
+                for kind, number, index, *_, is_ours in self.rows
+                if not is_ours
+                if not (kind is IPv6Address and number >> 118 == LINK_LOCAL)
+            ),
         )
 
     def difference(self, before: "Listing", links: Container[int]) -> set[IPAddress] | None:

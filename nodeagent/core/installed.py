@@ -8,17 +8,20 @@ operations (`plan`). Called by the shell before and after each pass.
 from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 
+from nodeagent.core.dummy import RETRY_SECONDS, Dummy, Failure
 from nodeagent.core.links import Announced, Observed, Placed, placed
 from nodeagent.core.plan import (
     AddAddress,
     Announce,
+    MakeLink,
     Op,
+    RaiseLink,
     RefreshAddress,
     RemoveAddress,
     ReorderAddress,
 )
 from purelb.api.addresses import IPAddress
-from purelb.api.identifiers import LinkName
+from purelb.api.identifiers import Instant, LinkName
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,31 @@ def adopt(
     )
 
 
+def is_empty(observed: Observed, besides: Dummy | None = None) -> bool:
+    """Tell whether nothing of ours is on any link, the dummy aside if it is given."""
+    index = besides.index if besides is not None else 0
+    return not any(e.index != index and observed.is_ours(e) for e in observed.addresses)
+
+
+def failure_after(
+    failure: Failure | None, outcomes: Iterable[Outcome], now: Instant
+) -> Failure | None:
+    """Return what is known of the dummy link's last failure after a pass; success ends it."""
+    for outcome in outcomes:
+        if isinstance(outcome.op, MakeLink | RaiseLink):
+            failure = None
+            if outcome.error:
+                at = now + RETRY_SECONDS
+                failure = Failure(link=outcome.op.link, detail=outcome.error, retry_at=at)
+    return failure
+
+
 def record_after(observed: Observed, outcomes: Iterable[Outcome]) -> frozenset[Placed]:
     """Return the record after a pass: what is gone is forgotten, lest a stranger's be taken for it.
 
     Where the kernel keeps our mark, only what was adopted and is still unmarked stays in it.
     """
-    record = observed.record
+    record = set(observed.record)
     if record:
         record &= {placed(entry) for entry in observed.addresses}
     for outcome in outcomes:
@@ -61,15 +83,18 @@ def record_after(observed: Observed, outcomes: Iterable[Outcome]) -> frozenset[P
             continue
         match outcome.op:
             case RemoveAddress(index=index, address=address, prefix=prefix):
-                record -= {Placed(index, address, prefix)}
+                record.discard(Placed(index, address, prefix))
             case (
                 AddAddress(entry=entry) | RefreshAddress(entry=entry) | ReorderAddress(entry=entry)
             ):
-                added = {Placed(entry.index, entry.address, entry.prefix)}
-                record = record - added if observed.has_marks else record | added
+                added = Placed(entry.index, entry.address, entry.prefix)
+                if observed.has_marks:
+                    record.discard(added)
+                else:
+                    record.add(added)
             case _:
                 pass
-    return record
+    return frozenset(record)
 
 
 def unannounced(

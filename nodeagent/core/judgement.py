@@ -7,19 +7,31 @@ if those before let the address pass.
 Does not belong here: the answers, and what is common to all addresses (`desired`, the caller).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nodeagent.core.config import NodeConfig
 from nodeagent.core.election import Electorate
+from nodeagent.core.endpoints import may_announce
 from nodeagent.core.facts import Facts
 from nodeagent.core.fence import Neighbors, take_at
-from nodeagent.core.gate import Blocked, Gate, WaitUntil, gate
+from nodeagent.core.gate import CLEAR, Blocked, Gate, WaitUntil, gate
 from nodeagent.core.inputs import Common
 from nodeagent.core.links import Ambiguous, Home, Observed, Selection
 from nodeagent.core.refusals import forbidden, unreachable
-from nodeagent.core.verdicts import Away, Here, Judgement, Reason, Tenure, Terms, Wait
+from nodeagent.core.remote import Placement
+from nodeagent.core.verdicts import (
+    Away,
+    Here,
+    Judgement,
+    Reason,
+    Tenure,
+    Terms,
+    Verdict,
+    Wait,
+)
 from nodeagent.core.vips import Vip
 from purelb.api.addresses import IPAddress, IPNetwork
 from purelb.api.annotations import Slot
@@ -29,6 +41,7 @@ from purelb.api.links import (
     IFA_F_DADFAILED,
     IFA_F_NODAD,
     IFA_F_NOPREFIXROUTE,
+    Link,
     LinkAddress,
 )
 from purelb.core.lease import LeaseState
@@ -49,6 +62,7 @@ class Context:
     observed: Observed
     electorate: Electorate
     terms: Terms
+    remote_terms: Terms
     selection: Selection
     entries: Mapping[IPAddress, Sequence[LinkAddress]]
     now: Instant
@@ -58,10 +72,10 @@ class Context:
 
     def gate_of(self, home: Home, address: IPAddress) -> Gate:
         """Return the gate of an address, which is mostly that of its link."""
-        if self._is_occupied(home, address):
-            name = home.nic.link.name
-            return Blocked(f"somebody else put {address} on {name}, with another prefix length")
-        key = (home.nic.link.index, home.network, home.is_steady)
+        link = home.nic.link
+        if (obstacle := self.obstacle(link, address, address.max_prefixlen)) is not None:
+            return obstacle
+        key = (link.index, home.network, home.is_steady)
         if key not in self.gates:
             self.gates[key] = gate(home, self.facts.unrest, self.now)
         return self.gates[key]
@@ -72,21 +86,35 @@ class Context:
         live, facts = self.electorate.live, self.facts
         return Neighbors(live=live, expired=facts.expired, renewed=facts.renewed)
 
-    def entry(self, home: Home, address: IPAddress) -> LinkAddress | None:
-        """Return the host address as it stands on the link of its home, or None."""
+    def terms_of(self, here: Here) -> Terms:
+        """Return the terms of an address that belongs here."""
+        return self.remote_terms if here.is_remote else self.terms
+
+    def entry(self, link: Link, address: IPAddress, prefix: int) -> LinkAddress | None:
+        """Return the address as it stands on a link with this prefix length, or None."""
         for entry in self.entries.get(address, ()):
-            if entry.index == home.nic.link.index and entry.prefix == address.max_prefixlen:
+            if entry.index == link.index and entry.prefix == prefix:
                 return entry
         return None
 
-    def _is_occupied(self, home: Home, address: IPAddress) -> bool:
-        """Tell whether somebody put an IPv6 address on its link with another prefix length."""
-        return address.version == 6 and any(
-            entry.index == home.nic.link.index
-            and entry.prefix != address.max_prefixlen
+    def stands_on(self, link: Link, address: IPAddress) -> bool:
+        """Tell whether a link has the address as one of ours."""
+        return any(
+            entry.index == link.index and self.observed.is_ours(entry)
+            for entry in self.entries.get(address, ())
+        )
+
+    def obstacle(self, link: Link, address: IPAddress, prefix: int) -> Blocked | None:
+        """Return what forbids an IPv6 address whose link has it with another prefix length."""
+        is_occupied = address.version == 6 and any(
+            entry.index == link.index
+            and entry.prefix != prefix
             and not self.observed.is_ours(entry)
             for entry in self.entries.get(address, ())
         )
+        if not is_occupied:
+            return None
+        return Blocked(f"somebody else put {address} on {link.name}, with another prefix length")
 
 
 def judge(context: Context, vip: Vip) -> Judgement:
@@ -96,6 +124,9 @@ def judge(context: Context, vip: Vip) -> Judgement:
     if before is None:
         before = Tenure(seen_at=context.now, slot=slot)
     home = _home(context, vip)
+    if isinstance(home, Placement):
+        verdict, changes = _judge_remote(context, vip, home)
+        return Judgement(verdict, _lost(before, slot), changes)
     if isinstance(home, Away):
         return Judgement(home, _lost(before, slot))
     preferred = _preferred(context, vip, home, before)
@@ -111,14 +142,17 @@ def judge(context: Context, vip: Vip) -> Judgement:
     won = _won(before, slot, context.facts.me, context.now)
     if (wait := _handover(context, vip, won)) is not None:
         return Judgement(wait, won, (wait.at,), winner.fell_back)
-    entry = context.entry(home, vip.address)
+    entry = context.entry(home.nic.link, vip.address, vip.address.max_prefixlen)
     tenure = _after_dad(won, entry, context.now)
     here = _here(context, vip, home, tenure, entry)
     return Judgement(here, tenure, _changes(here, context, entry), winner.fell_back)
 
 
-def _home(context: Context, vip: Vip) -> Home | Away:
-    """Return where the address belongs, or why it cannot be on this node at all."""
+def _home(context: Context, vip: Vip) -> Home | Placement | Away:
+    """Return where the address belongs, or why it cannot be on this node at all.
+
+    A link that reaches it comes before the kind of its pool.
+    """
     address = vip.address
     if not isinstance(context.common.config, NodeConfig):
         return Away(address=address, reason=Reason.NO_CONFIG)
@@ -127,6 +161,8 @@ def _home(context: Context, vip: Vip) -> Home | Away:
         detail = _ambiguity(home, address)
         return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
     if home is None:
+        if (placement := context.common.pools.placement(vip)) is not None:
+            return placement
         detail = unreachable(vip, context.electorate, context.common.me)
         return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
     if detail := forbidden(address, home, context.common.routes):
@@ -139,6 +175,46 @@ def _home(context: Context, vip: Vip) -> Home | Away:
         reason = Reason.WITHDRAW_ALL if leaving else Reason.NO_ELIGIBLE_NODES
         return Away(address=address, reason=reason, detail=context.common.denial)
     return home
+
+
+def _judge_remote(
+    context: Context, vip: Vip, placement: Placement
+) -> tuple[Verdict, tuple[Instant, ...]]:
+    """Decide about a remote address: every node has it, whatever its right to hold local ones."""
+    common, address = context.common, vip.address
+    if common.is_leaving:
+        return Away(address=address, reason=Reason.WITHDRAW_ALL), ()
+    if defect := placement.defect or common.dummy.trouble:
+        return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=defect), ()
+    nodes = context.facts.endpoints
+    if not any(may_announce(s, common.me, nodes.get(s.key, ())) for s in vip.services):
+        if common.has_endpoints:
+            return Away(address=address, reason=Reason.NO_ENDPOINTS), ()
+        if not context.stands_on(common.dummy.place, address):
+            reason = "its endpoints are not known yet"
+            return Wait(address=address, at=math.inf, reason=reason), ()
+    entry = context.entry(common.dummy.place, address, placement.prefix)
+    here = _here_remotely(context, address, placement, entry)
+    return here, _changes(here, context, entry)
+
+
+def _here_remotely(
+    context: Context, address: IPAddress, placement: Placement, entry: LinkAddress | None
+) -> Here:
+    link, lifetimes = context.common.dummy.place, context.common.remote_lifetimes
+    is_missing = context.common.dummy.link is None
+    obstacle = context.obstacle(link, address, placement.prefix)
+    return Here(
+        address=address,
+        link=link,
+        prefix=placement.prefix,
+        flags=0 if lifetimes.has_prefix_route else IFA_F_NOPREFIXROUTE,
+        preferred_limit=lifetimes.preferred,
+        gate=WaitUntil(math.inf) if is_missing else obstacle or CLEAR,
+        is_standing=entry is not None,
+        is_repair=entry is None and address in context.facts.installed,
+        group=placement.group,
+    )
 
 
 def _ambiguity(found: Ambiguous, address: IPAddress) -> str:
@@ -155,7 +231,7 @@ def _preferred(
     preferred = vip.preferred(context.facts.endpoints)
     if preferred is not None:
         return preferred
-    if context.entry(home, vip.address) is not None:
+    if context.entry(home.nic.link, vip.address, vip.address.max_prefixlen) is not None:
         return frozenset({context.facts.me})  # in place from before: judged when they are known
     if context.now >= (at := tenure.seen_at + ENDPOINTS_WAIT):
         return frozenset()
@@ -217,16 +293,16 @@ def _here(
 def _changes(here: Here, context: Context, entry: LinkAddress | None) -> tuple[Instant, ...]:
     """Return when the gate opens, for what is missing or out of order, and when to refresh."""
     opens = (here.gate.at,) if isinstance(here.gate, WaitUntil) else ()
-    refresh = _refresh_at(context, entry)
+    refresh = _refresh_at(context, context.terms_of(here), entry)
     return opens if refresh is None else (*opens, refresh)
 
 
-def _refresh_at(context: Context, entry: LinkAddress | None) -> Instant | None:
+def _refresh_at(context: Context, terms: Terms, entry: LinkAddress | None) -> Instant | None:
     """Return when a lifetime that the user limits has shrunk by the gain, always ahead.
 
     None for one that the right limits: it grows with the next renewal, which wakes by itself.
     """
-    now, terms = context.now, context.terms
+    now = context.now
     if terms.valid_limit == FOREVER or terms.is_bounded(now):
         return None
     if entry is not None:

@@ -6,15 +6,16 @@ everything of ours that nobody wants is. Does not: what is desired (`desired`), 
 the next pass plans again.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias, assert_never
 
 from nodeagent.core.gate import Blocked, Clear, misplaced
 from nodeagent.core.links import Observed
 from nodeagent.core.rest import begun, can_announce, is_place
-from nodeagent.core.verdicts import Away, DesiredState, Here, Reason, Wait
-from purelb.api.addresses import Family, IPAddress, IPNetwork, sort_key
+from nodeagent.core.verdicts import Away, DesiredState, Here, Reason, Terms, Wait
+from purelb.api.addresses import Family, IPAddress, sort_key
 from purelb.api.identifiers import Instant, LinkName
 from purelb.api.links import (
     FOREVER,
@@ -26,7 +27,6 @@ from purelb.api.links import (
     Link,
     LinkAddress,
     NewAddress,
-    network_of,
 )
 
 
@@ -61,7 +61,7 @@ class RemoveAddress:
 
     `reason` is the word for the log. `is_copy`: the address itself stays on this node.
     `needs_promotion`: it is the primary of other addresses, which the kernel deletes with it unless
-    `promote_secondaries` is set on the link first.
+    `promote_secondaries` is set on the link first. `is_secondary`: it is one of those others.
     """
 
     link: LinkName
@@ -71,6 +71,7 @@ class RemoveAddress:
     reason: str
     is_copy: bool = False
     needs_promotion: bool = False
+    is_secondary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +87,40 @@ class Announce:
     epoch: int = 0
 
 
-Op: TypeAlias = AddAddress | RefreshAddress | ReorderAddress | RemoveAddress | Announce
+@dataclass(frozen=True, slots=True)
+class MakeLink:
+    """Make the link for remote addresses, switched off."""
+
+    link: LinkName
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseLink:
+    """Switch the link for remote addresses on."""
+
+    link: LinkName
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteLink:
+    """Delete a link of ours."""
+
+    link: LinkName
+
+
+AddressOp: TypeAlias = AddAddress | RefreshAddress | ReorderAddress | RemoveAddress
+LinkOp: TypeAlias = MakeLink | RaiseLink | DeleteLink
+Op: TypeAlias = AddressOp | LinkOp | Announce
 
 
 def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tuple[Op, ...]:
     """Return what to do, in order; () when the kernel is as desired or something is not known.
 
-    `observed` is what `desired` follows from. Removals of what must not be here come first, then
-    additions, refreshes, reorderings, removals of old copies, and the announcements of what is in
-    place then.
+    `observed` is what `desired` follows from. The dummy link is made first, to be filled by the
+    next plan; removals of what must not be here follow, then additions, refreshes, reorderings,
+    removals of old copies, and the announcements of what is in place then. Links are switched on
+    after their addresses were added, and deleted after those were removed.
     """
     if not desired.is_whole or observed is None:
         return ()
@@ -106,7 +132,7 @@ def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tupl
     return draft.ops()
 
 
-@dataclass(slots=True)
+@dataclass
 class _Draft:
     """A plan in the making; `standing` are the entries that were found where they should be."""
 
@@ -125,32 +151,59 @@ class _Draft:
         refreshes = [op for op in self.refreshes if op.entry.address not in self.reorderings]
         added = {op.entry.address for op in self.additions}
         copies = [op for op in self.copies if op.address in self.standing or op.address in added]
-        # IPv6 knows each address only once per link, with whatever prefix length.
-        places = {(op.entry.index, op.entry.address) for op in self.additions}
-        first = {c for c in copies if c.address.version == 6 and (c.index, c.address) in places}
+        first = self._in_the_way(copies)
+        dummy = self.desired.dummy
+        makes = [MakeLink(dummy.name)] if dummy.must_make else []
+        raises = [RaiseLink(dummy.name, dummy.index)] if dummy.must_rise else []
         return (
+            *makes,
             *sorted((*self.removals, *first), key=_removal_order),
             *sorted(self.additions, key=lambda op: sort_key(op.entry.address)),
             *sorted(refreshes, key=lambda op: sort_key(op.entry.address)),
             *sorted(self.reorderings.values(), key=lambda op: sort_key(op.entry.address)),
             *sorted((op for op in copies if op not in first), key=_removal_order),
+            *raises,
             *sorted(self.announcements, key=lambda op: sort_key(op.address)),
+            *(DeleteLink(link.name) for link in dummy.leftovers),
+        )
+
+    def _in_the_way(self, copies: Iterable[RemoveAddress]) -> frozenset[RemoveAddress]:
+        """Return the copies that must go before their address can be added.
+
+        IPv6 knows each address only once per link, with whatever prefix length.
+        """
+        exact = {(op.entry.index, op.entry.address, op.entry.prefix) for op in self.additions}
+        places = {(index, address) for index, address, _ in exact}
+        return frozenset(
+            copy
+            for copy in copies
+            if (copy.index, copy.address, copy.prefix) in exact
+            or (copy.address.version == 6 and (copy.index, copy.address) in places)
         )
 
     def look(self) -> None:
         """Look at every entry of a restless address, and at the lifetimes of all others."""
         restless = self.desired.restless
         numbers = {int(address) for address in restless}
-        lifetimes = {entry.valid_seconds for entry in self.observed.addresses}
-        stale = {seconds for seconds in lifetimes if self._is_stale(seconds)}
+        stale, stale_remotely = (
+            self._stale(self.desired.terms),
+            self._stale(self.desired.remote_terms),
+        )
+        dummy = self.desired.dummy.index
         for entry in self.observed.addresses:
             # Numbers first: addresses are slow to hash.
             if numbers and int(entry.address) in numbers and entry.address in restless:
                 self.look_at(entry)
-            elif entry.valid_seconds in stale and self.observed.is_ours(entry):
+                continue
+            is_stale = entry.valid_seconds in (stale_remotely if entry.index == dummy else stale)
+            if is_stale and self.observed.is_ours(entry):
                 verdict = self.desired.verdicts.get(entry.address)
                 if isinstance(verdict, Here) and (new := self._entry(verdict)) is not None:
                     self.refreshes.append(RefreshAddress(verdict.link.name, new))
+
+    def _stale(self, terms: Terms) -> set[int]:
+        lifetimes = {entry.valid_seconds for entry in self.observed.addresses}
+        return {seconds for seconds in lifetimes if self._is_stale(seconds, terms)}
 
     def look_at(self, entry: LinkAddress) -> None:
         """Sort one entry of the kernel: where it should be, one too many, or not ours."""
@@ -177,7 +230,8 @@ class _Draft:
             standing = self.standing.get(verdict.address)
             if standing is not None:
                 lacks_mark = self.observed.has_marks and standing.mark != OUR_MARK
-                if lacks_mark or self._is_stale(standing.valid_seconds):
+                terms = self.desired.terms_of(verdict)
+                if lacks_mark or self._is_stale(standing.valid_seconds, terms):
                     self.refreshes.append(RefreshAddress(verdict.link.name, new))
             elif isinstance(verdict.gate, Clear):
                 add = AddAddress(verdict.link.name, new, is_repair=verdict.is_repair)
@@ -210,7 +264,7 @@ class _Draft:
         added = {op.entry.address for op in self.additions}
         sources = {nic.link.index: nic.link_local for nic in self.desired.selection.nics}
         for verdict in self._restless(self.reorderings):
-            if not can_announce(verdict.link):
+            if not can_announce(verdict):
                 continue
             address, link = verdict.address, verdict.link
             if not self._will_answer(verdict, is_new=address in added):
@@ -237,7 +291,7 @@ class _Draft:
 
     def _entry(self, verdict: Here) -> NewAddress | None:
         """Return the address as the kernel should have it, or None if nothing may be promised."""
-        valid = self.desired.terms.valid_seconds(self.now)
+        valid = self.desired.terms_of(verdict).valid_seconds(self.now)
         if valid < 1:
             return None
         return NewAddress(
@@ -249,9 +303,8 @@ class _Draft:
             preferred_seconds=min(verdict.preferred_limit, valid),
         )
 
-    def _is_stale(self, valid_seconds: int) -> bool:
+    def _is_stale(self, valid_seconds: int, terms: Terms) -> bool:
         """Tell whether an address of ours that was read with this lifetime needs another one."""
-        terms = self.desired.terms
         valid = terms.valid_seconds(self.now)
         if FOREVER in (valid_seconds, valid):
             return valid_seconds != valid
@@ -261,28 +314,40 @@ class _Draft:
         return valid - left >= terms.gain or left > valid + 2
 
     def _removal(self, entry: LinkAddress, reason: str, *, is_copy: bool = False) -> RemoveAddress:
-        links = (link.name for link in self.observed.links if link.index == entry.index)
+        is_secondary = entry.family is Family.IPV4 and bool(entry.flags & IFA_F_SECONDARY)
         return RemoveAddress(
-            link=next(links, LinkName("")),
+            link=self._names.get(entry.index, LinkName("")),
             index=entry.index,
             address=entry.address,
             prefix=entry.prefix,
             reason=reason,
             is_copy=is_copy,
             needs_promotion=self._needs_promotion(entry),
+            is_secondary=is_secondary,
         )
 
     def _needs_promotion(self, entry: LinkAddress) -> bool:
         if entry.family is not Family.IPV4 or entry.prefix == entry.address.max_prefixlen:
             return False
-        return not entry.flags & IFA_F_SECONDARY and any(
-            other.flags & IFA_F_SECONDARY and _network(other) == _network(entry)
-            for other in self.observed.addresses
+        return not entry.flags & IFA_F_SECONDARY and _network(entry) in self._shared
+
+    @cached_property
+    def _shared(self) -> frozenset[tuple[int, int, int]]:
+        """The networks in which there are secondaries."""
+        return frozenset(
+            _network(entry)
+            for entry in self.observed.addresses
+            if entry.flags & IFA_F_SECONDARY and entry.family is Family.IPV4
         )
 
+    @cached_property
+    def _names(self) -> Mapping[int, LinkName]:
+        return {link.index: link.name for link in self.observed.links}
 
-def _network(entry: LinkAddress) -> tuple[int, IPNetwork]:
-    return entry.index, network_of(entry.address, entry.prefix)
+
+def _network(entry: LinkAddress) -> tuple[int, int, int]:
+    """Return link, prefix length and network bits of an IPv4 address."""
+    return entry.index, entry.prefix, int(entry.address) >> (32 - entry.prefix)
 
 
 def _why(verdict: Wait | Away | None) -> str:
@@ -297,5 +362,9 @@ def _why(verdict: Wait | Away | None) -> str:
             assert_never(verdict)
 
 
-def _removal_order(op: RemoveAddress) -> tuple[tuple[int, int], int, int]:
-    return sort_key(op.address), op.index, op.prefix
+def _removal_order(op: RemoveAddress) -> tuple[bool, tuple[int, int], int, int]:
+    """Put primaries last: the kernel promotes all secondaries of each primary that it removes.
+
+    With 5,000 addresses of one network that takes 10 seconds, the other way 0.15 (measured).
+    """
+    return not op.is_secondary, sort_key(op.address), op.index, op.prefix

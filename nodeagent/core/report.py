@@ -10,11 +10,15 @@ from itertools import chain
 from typing import assert_never
 
 from nodeagent.core import words
+from nodeagent.core.config import NodeConfig
+from nodeagent.core.endpoints import LOCAL
 from nodeagent.core.gate import Blocked
 from nodeagent.core.installed import Outcome
 from nodeagent.core.notices import Level, Line, Notice
 from nodeagent.core.plan import (
     AddAddress,
+    DeleteLink,
+    RaiseLink,
     RefreshAddress,
     RemoveAddress,
     ReorderAddress,
@@ -30,8 +34,6 @@ from purelb.api.addresses import IPAddress, sort_key
 from purelb.api.identifiers import LinkName, NodeName, ServiceKey
 from purelb.api.views import ServiceView
 
-LOCAL = "Local"  # externalTrafficPolicy
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
@@ -40,7 +42,8 @@ class Told:
     `held` are the addresses in place, with their links; `installed` those that were put in place
     and not withdrawn since, even if they are missing now; `announced` those that have had a burst.
     `slots` and `overrides` are outstanding. `touched` are those that the last pass did something
-    about. The rest is what the last whole pass had.
+    about. `trouble` is what was wrong with the dummy link. The rest is what the last whole pass
+    had.
     """
 
     held: Mapping[IPAddress, LinkName] = field(default_factory=dict)
@@ -52,6 +55,7 @@ class Told:
     slots: Mapping[ServiceKey, tuple[SlotWrite, ...]] = field(default_factory=dict)
     overrides: Mapping[ServiceKey, "Override"] = field(default_factory=dict)
     touched: frozenset[IPAddress] = frozenset()
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,7 @@ def report(
     affected = _affected(told, desired, results)
     after = _told(me, told, desired, results, affected)
     teller = _Teller(me, told, desired, results, members)
+    teller.tell_dummy()
     for outcome in outcomes:
         teller.tell_outcome(outcome)
     for address in affected:
@@ -138,6 +143,7 @@ def _told(
         installed=installed,
         announced=announced,
         touched=results.touched,
+        trouble=desired.dummy.trouble,
         verdicts=desired.verdicts,
         services=patched(told.services, {a: vip.keys for a, vip in vips.items()}, affected),
         fallbacks=frozenset(desired.fallbacks),
@@ -151,10 +157,13 @@ def _with_writes(
     """Add what is outstanding: anew for Services of affected addresses, as before for others."""
     services = {service.key: service for vip in vips for service in vip.services}
     keys = services.keys() | {key for a in affected for key in told.services.get(a, ())}
-    addresses = chain(*(service.ingress for service in services.values()))
+    addresses = {address for service in services.values() for address in service.ingress}
     pending = {a for a in addresses if is_pending(after.verdicts.get(a))}
-    slots = {k: tuple(write_slots(s, me, after.held, pending)) for k, s in services.items()}
-    overrides = {k: _override(s, after.held) for k, s in services.items()}
+    held = {
+        a: after.held[a] for a in addresses if _is_local(after.verdicts.get(a)) if a in after.held
+    }
+    slots = {k: tuple(write_slots(s, me, held, pending)) for k, s in services.items()}
+    overrides = {k: _override(s, held) for k, s in services.items()}
     return replace(
         after,
         slots=patched(told.slots, {k: found for k, found in slots.items() if found}, keys),
@@ -162,6 +171,10 @@ def _with_writes(
             told.overrides, {k: found for k, found in overrides.items() if found}, keys
         ),
     )
+
+
+def _is_local(verdict: Verdict | None) -> bool:
+    return isinstance(verdict, Here) and not verdict.is_remote
 
 
 def _override(service: ServiceView, held: Container[IPAddress]) -> Override | None:
@@ -191,6 +204,13 @@ class _Teller:
         self.lines: list[Line] = []
         self.counts: list[Count] = []
 
+    def tell_dummy(self) -> None:
+        """Tell why there is no link for remote addresses."""
+        trouble, config = self._desired.dummy.trouble, self._desired.memory.config
+        if trouble and trouble != self._told.trouble and isinstance(config, NodeConfig):
+            self.notices.append(words.no_dummy(config.source, self._me, trouble))
+            self.lines.append(Line(op="noDummy", level=Level.ERROR, fields={"error": trouble}))
+
     def tell_outcome(self, outcome: Outcome) -> None:
         """Tell what an operation by itself means."""
         error = outcome.error
@@ -199,6 +219,9 @@ class _Teller:
                 error
             ):
                 self._failed(entry.address, link, error)
+            case RaiseLink(link=link) | DeleteLink(link=link) if error:
+                fields = {"interface": link, "error": error}
+                self.lines.append(Line(op="linkFailed", level=Level.WARNING, fields=fields))
             case AddAddress(is_repair=True):
                 self.counts.append(Count(words.DRIFT_REPAIRED, (("reason", "removed"),)))
             case ReorderAddress():
@@ -252,9 +275,15 @@ class _Teller:
         is_news = address in self._results.added or address not in self._told.held or again
         known = () if is_news else self._told.services.get(address, ())
         if is_news:
-            self.counts += [Count(words.WINS), Count(words.ADDITIONS)]
+            self.counts += [Count(words.ADDITIONS)]
+            self.counts += [] if verdict.is_remote else [Count(words.WINS)]
         for service in vip.services:
-            if service.key not in known:
+            if service.key in known:
+                continue
+            if verdict.is_remote:
+                self.notices.append(words.announcing_remotely(service.key, self._me, verdict))
+                self.lines.append(words.placed_remotely(service.key, self._me, verdict))
+            else:
                 self.notices.append(words.announcing(service.key, self._me, address, verdict.link))
                 self.lines.append(
                     words.election_won(service.key, self._me, address, verdict.link, self._members)

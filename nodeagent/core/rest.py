@@ -10,7 +10,7 @@ from collections.abc import Collection
 from nodeagent.core.gate import Blocked
 from nodeagent.core.links import Announced, Observed
 from nodeagent.core.verdicts import Here, Verdict
-from purelb.api.links import IFA_F_DADFAILED, OUR_MARK, Link, LinkAddress
+from purelb.api.links import IFA_F_DADFAILED, IFA_F_NOPREFIXROUTE, OUR_MARK, LinkAddress
 
 MAC_LENGTH = 6  # bytes; links with another kind of address speak neither ARP nor NDP over Ethernet
 
@@ -35,19 +35,23 @@ def is_at_rest(
         return False
     if observed.has_marks and ours[0].mark != OUR_MARK:
         return False
-    if epoch is None or not can_announce(verdict.link):
+    if epoch is None or not can_announce(verdict):
         return True
     return begun(verdict, epoch) in observed.announced
 
 
 def is_place(verdict: Here, entry: LinkAddress) -> bool:
     """Tell whether an entry of an address is where the address should be."""
-    return entry.index == verdict.link.index and entry.prefix == verdict.prefix
+    is_there = entry.index == verdict.link.index and entry.prefix == verdict.prefix
+    # The kernel cannot give an address its prefix route later, or take it.
+    changes = entry.flags ^ verdict.flags if verdict.is_remote else 0
+    return is_there and not changes & IFA_F_NOPREFIXROUTE
 
 
-def can_announce(link: Link) -> bool:
-    """Tell whether neighbors on a link can hear anything now."""
-    return len(link.mac) == MAC_LENGTH and link.is_up and link.has_carrier
+def can_announce(verdict: Here) -> bool:
+    """Tell whether neighbors on an address's link can hear anything now."""
+    link = verdict.link
+    return not verdict.is_remote and len(link.mac) == MAC_LENGTH and link.is_up and link.has_carrier
 
 
 def begun(verdict: Here, epoch: int) -> Announced:

@@ -10,14 +10,17 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from nodeagent.core.config import Garp, NodeConfig, Unconfigured
+from nodeagent.core.dummy import Dummy
 from nodeagent.core.gate import CLEAR, Gate
 from nodeagent.core.inputs import Inputs
 from nodeagent.core.links import Presence, Selection
 from nodeagent.core.vips import Vip
 from purelb.api.addresses import IPAddress
 from purelb.api.annotations import Slot
-from purelb.api.identifiers import Instant, NodeName
+from purelb.api.identifiers import Instant, NodeName, PoolName
 from purelb.api.links import FOREVER, Link
+
+NO_GROUP = PoolName("")
 
 
 class Reason(StrEnum):
@@ -68,6 +71,8 @@ class Here:
     `preferred_limit` is the user's upper limit in seconds; the `Terms` of the state say the rest.
     `gate` says when a missing one may be added, and whether one in place must go.
     `is_standing`: it is in place and may stay; `is_repair`: it was, and is no longer.
+    `group` is empty for a local address; a remote one has that of its pool and stands on the dummy
+    link of every node, without election, slot and packets.
     """
 
     address: IPAddress
@@ -78,6 +83,12 @@ class Here:
     gate: Gate = CLEAR
     is_standing: bool = False
     is_repair: bool = False
+    group: PoolName = NO_GROUP
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the address is on the dummy link."""
+        return self.group != NO_GROUP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +185,7 @@ class DesiredState:
     of this, None if never. `fallbacks` are addresses none of whose preferred nodes is a candidate.
     `restless` are the addresses that may need more than refreshing (`rest`), all others are as they
     should be. `changed` are those that may differ from the state whose verdicts are `before`; None:
-    it differs from every other.
+    it differs from every other. `terms` are those of local addresses.
     """
 
     is_whole: bool
@@ -182,6 +193,8 @@ class DesiredState:
     vips: Mapping[IPAddress, Vip] = field(default_factory=dict)
     selection: Selection = field(default_factory=Selection)
     terms: Terms = Terms()
+    dummy: Dummy = field(default_factory=Dummy)
+    remote_terms: Terms = Terms()
     garp: Garp | None = None
     epoch: int = 0
     fallbacks: tuple[IPAddress, ...] = ()
@@ -190,3 +203,7 @@ class DesiredState:
     changed: frozenset[IPAddress] = frozenset()
     before: Mapping[IPAddress, Verdict] | None = None
     memory: Memory = field(default_factory=Memory)
+
+    def terms_of(self, verdict: Here) -> Terms:
+        """Return the terms of an address that belongs here."""
+        return self.remote_terms if verdict.is_remote else self.terms

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
+from nodeagent.core.endpoints import ANYWHERE, has_affinity
 from purelb.api import annotations
 from purelb.api.addresses import IPAddress, family_of
 from purelb.api.annotations import Slot, parse_slots
@@ -16,8 +17,6 @@ from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.views import ServiceView
 
 Change: TypeAlias = tuple[ServiceView | None, ServiceView | None]  # before and after, None: absent
-
-WITH_ENDPOINTS = "service-endpoints"  # value of the node-affinity annotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +48,13 @@ class Vip:
     ) -> frozenset[NodeName] | None:
         """Return the nodes with endpoints that are to be preferred; None if they are not known yet.
 
-        Empty without affinity. A sharing key, even an empty one, switches affinity off.
+        Empty without affinity, and for endpoints that do not say where they are.
         """
         service = self.services[0]
-        if len(self.services) > 1 or annotations.SHARING_KEY in service.annotations:
+        if len(self.services) > 1 or not has_affinity(service):
             return frozenset()
-        if service.annotations.get(annotations.NODE_AFFINITY) != WITH_ENDPOINTS:
-            return frozenset()
-        return endpoints.get(service.key)
+        nodes = endpoints.get(service.key)
+        return None if nodes is None else nodes - {ANYWHERE}
 
 
 def gather(services: Mapping[ServiceKey, ServiceView]) -> dict[IPAddress, Vip]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from nodeagent.core.notices import Kind, Level, Line, Notice
 from nodeagent.core.slots import SlotWrite
-from nodeagent.core.verdicts import Away, Reason, Verdict
+from nodeagent.core.verdicts import Away, Here, Reason, Verdict
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import LinkName, NodeName, ServiceKey
 from purelb.api.links import Link
@@ -108,6 +108,37 @@ def failed(service: ServiceKey, me: NodeName, address: IPAddress, link: str, cau
     where = f" on interface {link}" if link else ""
     text = f"node {me} cannot announce {address}{where}: {cause}"
     return _notice(service, "AnnouncementFailed", text, NoticeType.WARNING)
+
+
+def placed_remotely(service: ServiceKey, me: NodeName, here: Here) -> Line:
+    """The address is in place on the dummy link, for the first time or again."""
+    return Line(
+        op="announcingNonLocal",
+        fields={
+            "node": me,
+            "service": service,
+            "ip": _text(here.address),
+            "interface": here.link.name,
+            "group": here.group,
+        },
+    )
+
+
+def announcing_remotely(service: ServiceKey, me: NodeName, here: Here) -> Notice:
+    """The address is in place on the dummy link."""
+    text = f"node {me} announces {_text(here.address)} on interface {here.link.name}"
+    return _notice(service, "AnnouncingNonLocal", text)
+
+
+def no_dummy(source: str, me: NodeName, trouble: str) -> Notice:
+    """There is no link for remote addresses; `source` is the LBNodeAgent that names it."""
+    return Notice(
+        kind=Kind.NODE_AGENT,
+        key=source,
+        severity=NoticeType.WARNING,
+        reason="ConfigError",
+        message=f"node {me} cannot announce remote addresses: {trouble}",
+    )
 
 
 def policy_kept(service: ServiceKey, address: IPAddress) -> Notice:

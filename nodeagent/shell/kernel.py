@@ -16,15 +16,21 @@ from nodeagent.core.links import Announced, Observed, Placed
 from nodeagent.core.plan import (
     AddAddress,
     Announce,
+    DeleteLink,
+    LinkOp,
+    MakeLink,
     Op,
+    RaiseLink,
     RefreshAddress,
     RemoveAddress,
     ReorderAddress,
 )
+from nodeagent.shell.dummy import change_link
 from purelb.api.addresses import Family, IPAddress, family_of
 from purelb.api.identifiers import Instant
 from purelb.api.links import OUR_MARK, DefaultRoute, Link, NewAddress
 from purelb.runtime.clock import Clock
+from purelb.runtime.errors import PurelbError
 from purelb.runtime.netlink import links
 from purelb.runtime.netlink.addresses import AddressSocket, Change
 from purelb.runtime.netlink.events import (
@@ -49,9 +55,9 @@ TRIES = 3  # a list of addresses is incomplete when others change some meanwhile
 class Kernel:
     """Reads addresses at each look, links and routes when something has happened to them."""
 
-    def __init__(self, clock: Clock, wake: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, wake: Callable[[], None], dummy_kind: str) -> None:
         self.unrest: Record = {}
-        self._clock, self._wake = clock, wake
+        self._clock, self._wake, self._dummy_kind = clock, wake, dummy_kind
         self._addresses = AddressSocket()
         self._events = EventSocket(self._note)
         self._last: Observed | None = None
@@ -148,7 +154,26 @@ class Kernel:
             raise
 
     async def execute(self, ops: Sequence[Op]) -> tuple[Outcome, ...]:
-        """Try every operation on addresses, in order; announcements are left to the announcer."""
+        """Try every operation, in order; announcements are left to the announcer."""
+        outcomes: list[Outcome] = []
+        batch: list[Op] = []
+        for op in ops:
+            if isinstance(op, LinkOp):
+                outcomes += await self._change_addresses(batch)
+                outcomes.append(await self._change_link(op))
+                batch = []
+            else:
+                batch.append(op)
+        return (*outcomes, *await self._change_addresses(batch))
+
+    async def _change_link(self, op: LinkOp) -> Outcome:
+        try:
+            await change_link(op, self._dummy_kind)
+        except PurelbError as error:
+            return Outcome(op, str(error))
+        return Outcome(op)
+
+    async def _change_addresses(self, ops: Sequence[Op]) -> tuple[Outcome, ...]:
         changes: list[Change] = []
         spans: list[tuple[Op, int]] = []
         for op in ops:
@@ -228,7 +253,7 @@ def _changes(op: Op) -> list[Change]:
             ]
         case RemoveAddress(index=index, address=address, prefix=prefix):
             return [DeadAddress(index=index, address=address, prefix=prefix)]
-        case Announce():
+        case MakeLink() | RaiseLink() | DeleteLink() | Announce():
             return []
         case _:
             assert_never(op)

@@ -12,12 +12,15 @@ from typing import NoReturn
 
 from nodeagent.core.config import NodeConfig
 from nodeagent.core.desired import desire
+from nodeagent.core.dummy import Failure
 from nodeagent.core.election import Electorate, Member
 from nodeagent.core.facts import Facts
 from nodeagent.core.installed import (
     Outcome,
     adopt,
     announced_after,
+    failure_after,
+    is_empty,
     record_after,
     unannounced,
 )
@@ -83,7 +86,9 @@ class Loop:
         self._record: frozenset[Placed] = frozenset()
         self._announced: frozenset[Announced] = frozenset()
         self._is_adopted = False
-        self._is_empty = False  # the last pass found nothing of ours on any link
+        self._is_empty = False  # the last pass found nothing local of ours on any link
+        self._failure: Failure | None = None
+        self._is_leaving = self._is_gone = False  # remote addresses go as well; and are gone
         self._begun = self._ended = 0  # passes, counted at their beginning
         self._parts: Parts | None = None
 
@@ -107,10 +112,21 @@ class Loop:
             await self._turned.wait()
 
     async def wait_empty(self) -> bool:
-        """Wait until the kernel shows nothing of ours on any link; call it when draining."""
+        """Wait until the kernel shows nothing of ours but on the dummy; call it when draining."""
         while not self._is_empty:
             await self.wait_pass()
         return True
+
+    async def leave(self) -> None:
+        """Withdraw remote addresses, too, and wait until the kernel shows nothing of ours."""
+        self._is_leaving = True
+        while not self._is_gone:
+            await self.wait_pass()
+
+    @property
+    def has_remote(self) -> bool:
+        """Whether remote addresses are in place, or the link for them."""
+        return self.desired.dummy.link is not None
 
     async def run(self) -> NoReturn:
         """Make passes until cancelled."""
@@ -155,7 +171,9 @@ class Loop:
         self._record = record_after(observed, outcomes)
         self._announced = announced_after(observed, outcomes)
         self.desired = desired
-        self._is_empty = not any(observed.is_ours(entry) for entry in observed.addresses)
+        self._failure = failure_after(self._failure, outcomes, self._clock.now())
+        self._is_empty = is_empty(observed, besides=desired.dummy)
+        self._is_gone = desired.is_whole and not ops and is_empty(observed)
         self._connected.announcer.follow(observed.links)
         self._announce(outcomes, self._tell(outcomes))
         self._show(observed)
@@ -187,6 +205,11 @@ class Loop:
             renewed=world.sightings.renewed_at(),
             observed=observed,
             unrest=self._kernel.unrest,
+            endpoints=world.endpoints.nodes,
+            has_endpoints=world.endpoints.is_synced,
+            pools=world.pools,
+            failure=self._failure,
+            is_leaving=self._is_leaving,
             installed=self.told.installed,
             memory=self.desired.memory,
         )

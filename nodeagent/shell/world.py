@@ -7,10 +7,13 @@ import datetime
 
 from nodeagent.core.config import NodeConfig, Unconfigured, choose
 from nodeagent.core.election import Electorate, Member, members_of
+from nodeagent.core.remote import RemotePools, read_groups
 from nodeagent.settings import Settings
+from nodeagent.shell.endpoints import EndpointWatch
 from nodeagent.shell.waker import Waker
+from purelb.api.groups import view_group
 from purelb.api.identifiers import Instant, ServiceKey
-from purelb.api.resources import Node, NodeAgent, decode_lease, decode_service
+from purelb.api.resources import Node, NodeAgent, ServiceGroup, decode_lease, decode_service
 from purelb.api.views import (
     LeaseView,
     NodeView,
@@ -22,7 +25,7 @@ from purelb.api.views import (
 from purelb.core.lease import Sightings
 from purelb.runtime.clock import Clock
 from purelb.runtime.informer import Informer, Source
-from purelb.runtime.kinds import NODE_AGENTS, own_node
+from purelb.runtime.kinds import NODE_AGENTS, SERVICE_GROUPS, own_node
 from purelb.runtime.kopf_host import Mirror
 from purelb.runtime.kube import Kube
 
@@ -42,10 +45,14 @@ class WorldStore:
         self.sightings = Sightings()
         self.agents: Mirror[NodeAgent] = Mirror(NODE_AGENTS, self._config_changed)
         self.nodes: Mirror[Node] = Mirror(own_node(settings.node), self._config_changed)
+        self.groups: Mirror[ServiceGroup] = Mirror(SERVICE_GROUPS, self._groups_changed)
+        self.pools: RemotePools | None = None
+        self.endpoints = EndpointWatch(kube, clock, waker)
         self.service_watch = Informer(kube, _services(), self._service_changed, clock)
         leases = _leases(settings)
         self.lease_watch = Informer(kube, leases, self._lease_changed, clock)
         self._clock, self._waker = clock, waker
+        self._namespace = settings.namespace
         self._lease_seconds = settings.lease_seconds
         self._electorate = Electorate()
 
@@ -56,6 +63,7 @@ class WorldStore:
             self.service_watch.synced.is_set()
             and self.lease_watch.synced.is_set()
             and self.config is not None
+            and self.pools is not None
         )
 
     def fresh_since(self) -> Instant | None:
@@ -80,6 +88,7 @@ class WorldStore:
             self.services[new.key] = new
         elif old is not None:
             self.services.pop(old.key, None)
+        self.endpoints.follow(old, new)
         if _concerns(old) or _concerns(new):
             self._waker.wake_soon()
 
@@ -101,6 +110,12 @@ class WorldStore:
         self.node = view_node(node)
         self.config = choose(self.agents.objects.values(), self.node)
         self._waker.wake()
+
+    def _groups_changed(self) -> None:
+        if self.groups.synced.is_set():
+            views = [view_group(group) for group in self.groups.objects.values()]
+            self.pools = read_groups(views, self._namespace)
+            self._waker.wake()
 
 
 def _services() -> Source[ServiceView]:

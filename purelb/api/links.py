@@ -10,6 +10,7 @@ from purelb.api.addresses import Family, IPAddress, IPNetwork, family_of
 from purelb.api.identifiers import LinkName
 
 OUR_MARK = 167  # IFA_PROTO of every address we add (0xA7); see linux/if_addr.h, kernel >= 5.18
+OUR_ALIAS = "purelb"  # IFLA_IFALIAS of a link we made; it stays as long as the link
 FOREVER = 0xFFFFFFFF  # a lifetime without end (linux/if_addr.h: INFINITY_LIFE_TIME)
 LONGEST_LIFETIME = FOREVER - 1  # seconds
 LONGEST_NAME = 15  # bytes of a link's name (linux/if.h: IFNAMSIZ, less the final zero)

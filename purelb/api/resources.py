@@ -164,10 +164,19 @@ class ServiceCidr(Object, frozen=True):
     spec: ServiceCidrSpec = ServiceCidrSpec()
 
 
+class EndpointConditions(Wire, frozen=True):
+    """Conditions of an endpoint; null is unknown."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+
+
 class Endpoint(Wire, frozen=True):
     """One endpoint of an EndpointSlice."""
 
     addresses: tuple[str, ...] | None = None
+    conditions: EndpointConditions = EndpointConditions()
+    node_name: str | None = None
 
 
 class EndpointSlice(Object, frozen=True):

@@ -17,6 +17,7 @@ LEASES = "purelb.runtime.leases"
 GUARDS = "allocator.shell.guards"
 LEADERSHIP = "purelb.runtime.leadership: takes, renews and gives back the Lease"
 CORE, PURELB, COORDINATION = "", "purelb.io", "coordination.k8s.io"
+DISCOVERY = "discovery.k8s.io"
 
 # Of the whole cluster: group, resource, verbs → which module needs them.
 CLUSTER: Mapping[str, Mapping[tuple[str, str, str], str]] = {
@@ -37,6 +38,8 @@ CLUSTER: Mapping[str, Mapping[tuple[str, str, str], str]] = {
         (CORE, "nodes", "list watch"): MIRROR,
         (CORE, "events", "create patch"): EVENTS,
         (PURELB, "lbnodeagents", "list watch"): MIRROR,
+        (PURELB, "servicegroups", "list watch"): MIRROR,
+        (DISCOVERY, "endpointslices", "list watch"): INFORMER,
     },
 }
 # In the install namespace only.

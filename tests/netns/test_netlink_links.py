@@ -134,12 +134,16 @@ def test_thousands_of_local_routes_do_not_slow_the_list_down(namespace: Namespac
     assert (found, seconds < 0.05) == ((), True)
 
 
-def test_a_dummy_is_made_up_and_marked(namespace: Namespace) -> None:
+def test_a_dummy_is_made_and_marked_and_then_switched_on(namespace: Namespace) -> None:
     """The alias says later that it is ours to delete."""
     index = asyncio.run(links.make_dummy(KUBE_LB0, KIND))
     link = link_named(KUBE_LB0)
     assert link is not None
-    assert (link.index, link.is_up, link.kind, link.alias) == (index, True, KIND, "purelb")
+    assert (link.index, link.is_up, link.kind, link.alias) == (index, False, KIND, "purelb")
+    asyncio.run(links.switch_on(index))
+    link = link_named(KUBE_LB0)
+    assert link is not None
+    assert link.is_up
 
 
 @pytest.mark.parametrize("existed", [False, True])
@@ -150,6 +154,8 @@ def test_the_dummy_keeps_the_other_addresses_of_a_network(
     if existed:
         namespace.ip(f"link add {KUBE_LB0} type {KIND}")
     index = asyncio.run(links.make_dummy(KUBE_LB0, KIND))
+    if existed:
+        asyncio.run(links.switch_on(index))
     namespace.ip(*(f"addr add 192.0.2.{number}/24 dev {KUBE_LB0}" for number in (1, 2, 3)))
 
     async def remove_the_first() -> list[str]:
@@ -162,13 +168,13 @@ def test_the_dummy_keeps_the_other_addresses_of_a_network(
     assert asyncio.run(remove_the_first()) == ["192.0.2.2", "192.0.2.3"]
 
 
-def test_a_link_of_that_name_is_taken_over_but_not_marked(namespace: Namespace) -> None:
+def test_a_link_of_that_name_is_not_marked(namespace: Namespace) -> None:
     """Somebody else made it, and deletes it."""
     namespace.ip(f"link add {KUBE_LB0} index 12 type {KIND}")
     assert asyncio.run(links.make_dummy(KUBE_LB0, KIND)) == 12
     link = link_named(KUBE_LB0)
     assert link is not None
-    assert (link.is_up, link.alias) == (True, "")
+    assert (link.is_up, link.alias) == (False, "")
     assert asyncio.run(links.delete_dummy(KUBE_LB0)) is False
     assert link_named(KUBE_LB0) is not None
 

@@ -1,0 +1,119 @@
+"""The link that carries remote addresses: what there is under its name, and what to do about it.
+
+Belongs here: whether a link may be used, made or deleted. A link that we made bears our alias; one
+that somebody else made is used if it is there for nothing else, and never deleted. Does not: which
+addresses it carries (`judgement`), netlink (`nodeagent.shell`).
+"""
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from nodeagent.core.config import DUMMY, NodeConfig, Unconfigured
+from purelb.api.identifiers import Instant, LinkName
+from purelb.api.links import OUR_ALIAS, Link
+
+CARRIERS: Final = frozenset({"dummy", "ifb"})  # kinds of links that are there for addresses only
+RETRY_SECONDS: Final = 10.0  # between two attempts to make the link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The link could not be made or switched on; it is tried again at `retry_at`."""
+
+    link: LinkName
+    detail: str
+    retry_at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dummy:
+    """The link for remote addresses under one configuration.
+
+    `link` is the one to use; it may be down, then `must_rise` (unless that failed lately). Without
+    one, `trouble` says why for people; empty: it is about to be made. `leftovers` are links of ours
+    that nobody needs.
+    """
+
+    name: LinkName = DUMMY
+    link: Link | None = None
+    trouble: str = ""
+    must_make: bool = False
+    must_rise: bool = False
+    leftovers: tuple[Link, ...] = ()
+
+    @property
+    def index(self) -> int:
+        """The link's index; 0, which no link has, while there is none."""
+        return self.link.index if self.link is not None else 0
+
+    @property
+    def place(self) -> Link:
+        """The link, or one that stands for it until it is made."""
+        return self.link or Link(index=0, name=self.name, mac=b"", is_up=False, has_carrier=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the configuration asks for: a link of this name, or none. `failure` is the last one."""
+
+    name: LinkName = DUMMY
+    is_wanted: bool = False
+    failure: Failure | None = None
+
+
+def wish_of(config: NodeConfig | Unconfigured, *, has_pools: bool, failure: Failure | None) -> Wish:
+    """Return what is asked for: a link as long as there is a pool that may need it."""
+    if not isinstance(config, NodeConfig):
+        return Wish()
+    return Wish(name=config.dummy, is_wanted=has_pools, failure=failure)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """The indices of links that have addresses of ours, and of those that have others.
+
+    Link-local addresses are nobody's: the kernel makes them.
+    """
+
+    ours: Container[int] = ()
+    others: Container[int] = ()
+
+
+def look_up(wish: Wish, links: Sequence[Link], carried: Carried, now: Instant) -> Dummy:
+    """Return what there is for a wish, and what must be done."""
+    named = next((link for link in links if link.name == wish.name), None)
+    leftovers = tuple(
+        link
+        for link in links
+        if _is_own_make(link) and not (wish.is_wanted and link is named)
+        if link.index not in carried.others
+    )
+    found = Dummy(name=wish.name, leftovers=leftovers)
+    if not wish.is_wanted:
+        return found
+    failed = wish.failure if wish.failure is not None and wish.failure.link == wish.name else None
+    is_due = failed is None or now >= failed.retry_at
+    if named is None:
+        detail = failed.detail if failed is not None else ""
+        return replace(found, trouble=detail, must_make=is_due)
+    if trouble := _objection(named, carried):
+        return replace(found, trouble=trouble)
+    return replace(found, link=named, must_rise=is_due and not named.is_up)
+
+
+def _is_own_make(link: Link) -> bool:
+    return link.alias == OUR_ALIAS and link.kind in CARRIERS
+
+
+def _objection(link: Link, carried: Carried) -> str:
+    """Return why a link may not be used, empty if it may."""
+    if _is_own_make(link):
+        return ""
+    remedy = "set dummyInterface of the LBNodeAgent to a name that is free"
+    if link.kind not in CARRIERS:
+        kind = link.kind or ("loopback" if link.is_loopback else "hardware")
+        return f"link {link.name} is somebody else's (kind {kind}): {remedy}"
+    if link.index in carried.others and link.index not in carried.ours:
+        return f"link {link.name} carries somebody else's addresses: {remedy}"
+    return ""
