@@ -238,7 +238,8 @@ class Kernel:
     def _remove(self, place: Placed) -> str:
         found = [entry for entry in self.entries if _place(entry) == place]
         if not found:
-            return "no such address"
+            is_linked = any(link.index == place.index for link in self.links)
+            return "no such address" if is_linked else ""
         self._delete(found[0])
         return ""
 

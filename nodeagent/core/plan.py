@@ -119,8 +119,9 @@ def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tupl
 
     `observed` is what `desired` follows from. The dummy link is made first, to be filled by the
     next plan; removals of what must not be here follow, then additions, refreshes, reorderings,
-    removals of old copies, and the announcements of what is in place then. Links are switched on
-    after their addresses were added, and deleted after those were removed.
+    removals of old copies, and the announcements of what is in place then. A link is switched on
+    after its addresses were added. One that is not needed is deleted before its addresses are
+    removed: the kernel walks all IPv6 routes for each that it removes, but once for a link.
     """
     if not desired.is_whole or observed is None:
         return ()
@@ -157,6 +158,7 @@ class _Draft:
         raises = [RaiseLink(dummy.name, dummy.index)] if dummy.must_rise else []
         return (
             *makes,
+            *(DeleteLink(link.name) for link in dummy.leftovers),
             *sorted((*self.removals, *first), key=_removal_order),
             *sorted(self.additions, key=lambda op: sort_key(op.entry.address)),
             *sorted(refreshes, key=lambda op: sort_key(op.entry.address)),
@@ -164,7 +166,6 @@ class _Draft:
             *sorted((op for op in copies if op not in first), key=_removal_order),
             *raises,
             *sorted(self.announcements, key=lambda op: sort_key(op.address)),
-            *(DeleteLink(link.name) for link in dummy.leftovers),
         )
 
     def _in_the_way(self, copies: Iterable[RemoveAddress]) -> frozenset[RemoveAddress]:

@@ -155,6 +155,8 @@ class Kernel:
 
     async def execute(self, ops: Sequence[Op]) -> tuple[Outcome, ...]:
         """Try every operation, in order; announcements are left to the announcer."""
+        for op in ops:
+            await self._prepare(op)
         outcomes: list[Outcome] = []
         batch: list[Op] = []
         for op in ops:
@@ -177,7 +179,6 @@ class Kernel:
         changes: list[Change] = []
         spans: list[tuple[Op, int]] = []
         for op in ops:
-            await self._prepare(op)
             wanted = _changes(op)
             changes += wanted
             spans.append((op, len(wanted)))

@@ -8,7 +8,7 @@ from nodeagent.core.endpoints import ANYWHERE, matters, nodes_of
 from purelb.api.endpoints import SliceView
 from purelb.api.identifiers import NodeName
 from purelb.api.views import ServiceView
-from tests.unit.nodeagent.builders import WEB, A, B, service
+from tests.unit.nodeagent.builders import NOW, VIP, WEB, A, B, agent, facts, service
 
 AFFINE = service(WEB, node_affinity="service-endpoints")
 
@@ -30,6 +30,14 @@ AFFINE = service(WEB, node_affinity="service-endpoints")
 def test_only_some_services_ask(one: ServiceView, expected: bool) -> None:
     """Those with policy Local or affinity, if they have addresses of ours."""
     assert matters(one) is expected
+
+
+def test_endpoints_that_say_no_node_prefer_none() -> None:
+    """The plain winner has the address, and that is no fallback."""
+    one = agent(replace(facts(AFFINE), endpoints={WEB: frozenset({ANYWHERE})}))
+    one.settle(NOW + 0.5)
+    assert one.desired.fallbacks == ()
+    assert one.told.held == {VIP: "eth0"}
 
 
 def known(name: str, *healthy: tuple[str, NodeName], ill: tuple[str, ...] = ()) -> SliceView:

@@ -238,7 +238,7 @@ def test_leaving_withdraws_remote_addresses_and_deletes_the_link() -> None:
     one = remote_agent()
     one.settle(NOW + 1)
     one.facts = replace(one.facts, is_leaving=True)
-    assert [type(op) for op in one.decide()] == [RemoveAddress, DeleteLink]
+    assert [type(op) for op in one.decide()] == [DeleteLink, RemoveAddress]
     one.execute(one.ops)
     assert dummy_of(one) is None
     assert [line.fields["reason"] for line in one.reports[-1].lines] == ["withdrawAll"]
@@ -281,14 +281,18 @@ def test_a_link_that_somebody_switches_off_is_switched_on() -> None:
 
 
 def test_a_link_provided_by_the_user_is_used_and_never_deleted() -> None:
-    """It bears no alias of ours."""
+    """It bears no alias of ours; what somebody adds later does not make it somebody else's."""
     one = remote_agent()
     provided = link(9, "kube-lb0", kind="ifb")
     one.kernel.links = (*one.kernel.links, provided)
     one.settle(NOW + 1)
-    assert on_dummy(one) == (f"{FAR}/24",)
-    one.facts = replace(one.facts, is_leaving=True)
+    assert one.announced == frozenset(), "a frame went out by a link that has a MAC"
+    one.kernel.put(9, "10.9.9.9/24")
     one.settle(NOW + 2)
+    assert set(on_dummy(one)) == {f"{FAR}/24", "10.9.9.9/24"}
+    one.kernel.take(9, "10.9.9.9/24")
+    one.facts = replace(one.facts, is_leaving=True)
+    one.settle(NOW + 3)
     assert dummy_of(one) == provided
     assert on_dummy(one) == ()
 
@@ -374,13 +378,13 @@ def test_a_new_aggregation_replaces_the_entry_with_the_old_mask() -> None:
 
 
 def test_a_prefix_route_is_taken_away_by_adding_the_address_anew() -> None:
-    """The kernel cannot take it from an address that is there."""
+    """The kernel cannot take it from an address that is there. Both in one pass."""
     one = remote_agent()
     one.settle(NOW + 1)
     bare = Lifetimes(valid=FOREVER, preferred=FOREVER, has_prefix_route=False)
     config = NodeConfig(source="purelb-system/default", remote=bare)
     one.facts = replace(one.facts, config=config)
-    one.settle(NOW + 2)
+    one.run()
     made = dummy_of(one)
     assert made is not None
     (known,) = [e for e in one.kernel.observe().addresses if e.index == made.index]
