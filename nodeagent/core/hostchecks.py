@@ -6,6 +6,7 @@ wrong about the facts. Does not: the facts (`hostfacts`), faults within the conf
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -61,6 +62,12 @@ def _dummy(host: Host) -> Iterator[Finding]:
             what = "the loopback" if link.is_loopback else "the interface of a default route"
             text = f"{link.name} is {what} of this node: choose a name that no interface has"
             yield _field(config, "dummyInterface", text)
+            return
+    if host.dummy_trouble:
+        yield replace(
+            _field(config, "dummyInterface", f"no remote address here: {host.dummy_trouble}"),
+            reason="ConfigError",
+        )
 
 
 def _field(config: NodeConfig, name: str, message: str) -> Finding:

@@ -43,7 +43,8 @@ class Host:
     `vips` are the addresses of all Services of ours, `held` those on this node. `sysctls` are those
     of ALL and of `inspected` links, `ways` the answers to `questions`, None for no way; a
     question without an answer is not known. `unreachable` are the names of pools with addresses
-    that no node can announce, if this node is to say so.
+    that no node can announce, if this node is to say so; `dummy_trouble` is why there is no link
+    for remote addresses.
     """
 
     config: NodeConfig
@@ -52,6 +53,7 @@ class Host:
     node: NodeView | None = None
     vips: frozenset[IPAddress] = frozenset()
     held: Mapping[IPAddress, LinkName] = field(default_factory=dict)
+    dummy_trouble: str = ""
     unreachable: frozenset[str] = frozenset()
     sysctls: Mapping[LinkName, Sysctls] = field(default_factory=dict)
     ways: Mapping[RouteQuery, RouteAnswer | None] = field(default_factory=dict)

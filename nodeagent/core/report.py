@@ -10,7 +10,6 @@ from itertools import chain
 from typing import assert_never
 
 from nodeagent.core import words
-from nodeagent.core.config import NodeConfig
 from nodeagent.core.endpoints import LOCAL
 from nodeagent.core.gate import Blocked
 from nodeagent.core.installed import Outcome
@@ -42,8 +41,7 @@ class Told:
     `held` are the addresses in place, with their links; `installed` those that were put in place
     and not withdrawn since, even if they are missing now; `announced` those that have had a burst.
     `slots` and `overrides` are outstanding. `touched` are those that the last pass did something
-    about. `trouble` is what was wrong with the dummy link. The rest is what the last whole pass
-    had.
+    about. The rest is what the last whole pass had.
     """
 
     held: Mapping[IPAddress, LinkName] = field(default_factory=dict)
@@ -55,7 +53,6 @@ class Told:
     slots: Mapping[ServiceKey, tuple[SlotWrite, ...]] = field(default_factory=dict)
     overrides: Mapping[ServiceKey, "Override"] = field(default_factory=dict)
     touched: frozenset[IPAddress] = frozenset()
-    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +98,6 @@ def report(
     affected = _affected(told, desired, results)
     after = _told(me, told, desired, results, affected)
     teller = _Teller(me, told, desired, results, members)
-    teller.tell_dummy()
     for outcome in outcomes:
         teller.tell_outcome(outcome)
     for address in affected:
@@ -143,7 +139,6 @@ def _told(
         installed=installed,
         announced=announced,
         touched=results.touched,
-        trouble=desired.dummy.trouble,
         verdicts=desired.verdicts,
         services=patched(told.services, {a: vip.keys for a, vip in vips.items()}, affected),
         fallbacks=frozenset(desired.fallbacks),
@@ -203,13 +198,6 @@ class _Teller:
         self.notices: list[Notice] = []
         self.lines: list[Line] = []
         self.counts: list[Count] = []
-
-    def tell_dummy(self) -> None:
-        """Tell why there is no link for remote addresses."""
-        trouble, config = self._desired.dummy.trouble, self._desired.memory.config
-        if trouble and trouble != self._told.trouble and isinstance(config, NodeConfig):
-            self.notices.append(words.no_dummy(config.source, self._me, trouble))
-            self.lines.append(Line(op="noDummy", level=Level.ERROR, fields={"error": trouble}))
 
     def tell_outcome(self, outcome: Outcome) -> None:
         """Tell what an operation by itself means."""

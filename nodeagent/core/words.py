@@ -130,17 +130,6 @@ def announcing_remotely(service: ServiceKey, me: NodeName, here: Here) -> Notice
     return _notice(service, "AnnouncingNonLocal", text)
 
 
-def no_dummy(source: str, me: NodeName, trouble: str) -> Notice:
-    """There is no link for remote addresses; `source` is the LBNodeAgent that names it."""
-    return Notice(
-        kind=Kind.NODE_AGENT,
-        key=source,
-        severity=NoticeType.WARNING,
-        reason="ConfigError",
-        message=f"node {me} cannot announce remote addresses: {trouble}",
-    )
-
-
 def policy_kept(service: ServiceKey, address: IPAddress) -> Notice:
     """externalTrafficPolicy stays Local on a local address."""
     text = f"externalTrafficPolicy stays Local for the local address {address}: allow-local is set"

@@ -54,6 +54,7 @@ class Pass:
             or self.observed.links != before.observed.links
             or self.observed.routes != before.observed.routes
             or self.desired.selection is not before.desired.selection
+            or self.desired.dummy.trouble != before.desired.dummy.trouble
         )
 
 
@@ -118,6 +119,7 @@ class Inspector:
             node=self._world.node,
             vips=frozenset(last.desired.vips),
             held=last.held,
+            dummy_trouble=last.desired.dummy.trouble,
             unreachable=unreachable_pools(last.desired.verdicts, last.desired.vips),
         )
         sysctls = {name: _sysctls(name) for name in (ALL, *inspected(host))}

@@ -228,7 +228,7 @@ async def _see_it_left_alone(stage: Scene, watch: AddressWatch, address: str) ->
     async with asyncio.timeout(SECONDS):
         path = path_of("Event", "purelb-system")
         async for _, found in stage.cluster.api.watch(path):
-            if found["reason"] == "ConfigError" and "remote addresses" in found["message"]:
+            if found["reason"] == "ConfigError" and "remote address" in found["message"]:
                 break
     assert found["involvedObject"]["kind"] == "LBNodeAgent"
     assert "node-a" in found["message"]

@@ -76,9 +76,9 @@ class AddressSocket:
         """Carry out changes in order, each on its own; return the errno of each, 0 for done.
 
         An address that is there already (EEXIST, whatever its lifetimes and mark: only a Refresh
-        changes those) and a dead one that is not, or whose link is not, count as done. Usual others:
-        ENODEV no such link, EACCES IPv6 is disabled on it, EINVAL a lifetime out of order. Raises
-        PermanentError without CAP_NET_ADMIN, TransientError if an answer is lost; then it is
+        changes those) and a dead one that is not, or whose link is not, count as done. Usual
+        others: ENODEV no such link, EACCES IPv6 is disabled on it, EINVAL a lifetime out of order.
+        Raises PermanentError without CAP_NET_ADMIN, TransientError if an answer is lost; then it is
         unknown which of the changes are made.
         """
         results: list[int] = []

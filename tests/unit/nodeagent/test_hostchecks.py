@@ -118,6 +118,17 @@ def test_a_dummy_interface_that_the_node_lives_on_is_named(name: str) -> None:
     assert "spec.local.dummyInterface" in [one.subject for one in check(facts)]
 
 
+def test_a_dummy_interface_that_cannot_be_used_is_named_with_what_is_wrong() -> None:
+    """As an error of the configuration, once: the loopback link is complained of anyway."""
+    facts = replace(host(entry(OWN)), dummy_trouble="link kube-lb0 is somebody else's")
+    (one,) = found(facts, Check.CONFIGURATION)
+    assert (one.subject, one.reason) == ("spec.local.dummyInterface", "ConfigError")
+    assert one.message == "no remote address here: link kube-lb0 is somebody else's"
+    links = (link(1, "lo", is_loopback=True), link())
+    lo = host(entry(OWN), config=replace(DEFAULT, dummy=LinkName("lo")), links=links)
+    assert len(found(replace(lo, dummy_trouble="no"), Check.CONFIGURATION)) == 1
+
+
 def test_a_node_without_default_route_is_told_what_to_do() -> None:
     """Only if the configuration asks for it."""
     facts = host(entry(OWN), routes=())

@@ -7,7 +7,6 @@ import pytest
 
 from nodeagent.core.config import Lifetimes, NodeConfig
 from nodeagent.core.installed import is_empty
-from nodeagent.core.notices import Kind
 from nodeagent.core.plan import AddAddress, DeleteLink, MakeLink, RaiseLink, RemoveAddress
 from nodeagent.core.remote import Placement, RemotePools, read_groups
 from nodeagent.core.verdicts import Away, Here, Reason, Wait
@@ -307,20 +306,16 @@ def test_a_link_provided_by_the_user_is_used_and_never_deleted() -> None:
     ],
 )
 def test_a_link_of_somebody_else_is_left_alone_and_told(other: Link, part: str) -> None:
-    """The node goes on with the rest; the LBNodeAgent and the Service say why."""
+    """The node goes on with the rest; what is wrong is told on the Service, too."""
     one = remote_agent(FAR, "192.0.2.100")
     one.kernel.links = (*one.kernel.links, other)
     one.kernel.put(9, "10.9.9.9/24")
     one.settle(NOW + 1)
     assert on_dummy(one) == ("10.9.9.9/24",)
     assert "192.0.2.100/32" in one.kernel.listing(ETH0)
-    told = [notice for report in one.reports for notice in report.notices]
-    (about_config,) = [notice for notice in told if notice.kind is Kind.NODE_AGENT]
-    assert about_config.reason == "ConfigError"
-    assert part in about_config.message
-    assert [n.reason for n in told if n.kind is Kind.SERVICE and FAR in n.message] == [
-        "AnnouncementFailed"
-    ]
+    assert part in one.desired.dummy.trouble
+    told = [notice for report in one.reports for notice in report.notices if FAR in notice.message]
+    assert [notice.reason for notice in told] == ["AnnouncementFailed"]
 
 
 def test_a_strangers_address_on_our_link_changes_nothing_and_keeps_the_link() -> None:
@@ -342,8 +337,8 @@ def test_a_kernel_without_the_kind_of_link_is_told_once_and_tried_again() -> Non
     one = remote_agent()
     one.kernel.lacks_dummy = True
     one.settle(NOW + 35)
-    told = [n.message for r in one.reports for n in r.notices if n.kind is Kind.NODE_AGENT]
-    assert told == ["node node-a cannot announce remote addresses: this kernel has no such kind"]
+    told = [notice.message for report in one.reports for notice in report.notices]
+    assert told == [f"node node-a cannot announce {FAR}: this kernel has no such kind"]
     one.kernel.lacks_dummy = False
     one.settle(NOW + 46)
     assert on_dummy(one) == (f"{FAR}/24",)
