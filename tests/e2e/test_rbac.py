@@ -51,9 +51,10 @@ async def session(user: User) -> None:
         service("bound", namespace="tenant"),
         service("lost", settings={"service-group": "nowhere"}),
         service("again", settings={"re-evaluate": "true"}),
+        service("near", settings={"node-affinity": "service-endpoints"}),
     )
     await user.until_served("both", 2)
-    for name in ("first", "second", "pinned", "again"):
+    for name in ("first", "second", "pinned", "again", "near"):
         await user.until_served(name)
     await user.until_served("bound", namespace="tenant")
     await user.until("again", lambda one: "re-evaluate" not in ours(one))
