@@ -124,6 +124,14 @@ class User:
             found += [(node, link["ifname"]) for link in json.loads(shown.stdout) if link]
         return found
 
+    async def wait_holders(self, address: str, *wanted: tuple[str, str]) -> None:
+        """Wait until exactly these (node, link) have an address."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                if sorted(await self.holders(address)) == sorted(wanted):
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+
     async def wait_withdrawn(self, *gone: str) -> None:
         """Wait until no node has any of these addresses."""
         async with asyncio.timeout(SECONDS):
