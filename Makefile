@@ -4,12 +4,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
-SOURCES := allocator nodeagent purelb playground benchmarks tests
+SOURCES := allocator ipam nodeagent purelb playground benchmarks tests
 BENCH ?= all
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup lock demo up down fmt lint types imports check unit test soak bench
-.PHONY: control-plane e2e clean
+.PHONY: control-plane e2e proto clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ control-plane: $(STAMP) ## Find or build a real Kubernetes control plane (minute
 
 e2e: control-plane ## Test with the real control plane: kubectl, the API's conformance, end to end
 	@PURELB_E2E=1 $(PYTEST) tests/component/test_apiserver_kubectl.py tests/conformance tests/e2e
+
+proto: ## Generate the messages of proto/ipam.proto anew
+	@tools/proto.sh $(PYTHON)
 
 clean: ## Remove what the targets made
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,77 @@
+"""The external IPAM protocol of `proto/ipam.proto`: its methods, and a client.
+
+Belongs here: messages in and out. Does not: when a provider is asked and what its answers mean
+(`allocator`), how it chooses addresses (`ipam`).
+"""
+
+from collections.abc import Collection
+
+from purelb.api.addresses import Family
+from purelb.api.ipam import PoolStats
+from purelb.runtime import ipam_pb2 as wire
+from purelb.runtime.rpc import Channel, Method
+
+SERVICE = "/purelb.ipam.v1.IPAM"
+ALLOCATE = Method(f"{SERVICE}/Allocate", wire.AllocateRequest, wire.AllocateResponse)
+RELEASE = Method(f"{SERVICE}/Release", wire.ReleaseRequest, wire.ReleaseResponse)
+STATS = Method(f"{SERVICE}/Stats", wire.StatsRequest, wire.StatsResponse)
+
+CALL_SECONDS = 10.0  # deadline of each call
+
+
+class IpamClient:
+    """One sidecar. All methods raise RpcError; addresses are texts, as they were sent."""
+
+    def __init__(self, socket: str) -> None:
+        self._channel = Channel(socket)
+
+    async def allocate_families(
+        self, pool: str, service: str, sharing_key: str, families: Collection[Family]
+    ) -> tuple[str, ...]:
+        """Ask for one address of each family; without any the provider chooses."""
+        wanted = wire.FamilyRequest(
+            want_ipv4=Family.IPV4 in families, want_ipv6=Family.IPV6 in families
+        )
+        request = wire.AllocateRequest(
+            pool=pool, service=service, sharing_key=sharing_key, families=wanted
+        )
+        return await self._allocate(request)
+
+    async def allocate_explicit(
+        self, pool: str, service: str, sharing_key: str, addresses: Collection[str]
+    ) -> tuple[str, ...]:
+        """Ask for these addresses."""
+        request = wire.AllocateRequest(
+            pool=pool,
+            service=service,
+            sharing_key=sharing_key,
+            explicit=wire.ExplicitIPs(ips=addresses),
+        )
+        return await self._allocate(request)
+
+    async def release(self, pool: str, service: str, address: str | None = None) -> None:
+        """Give back one address of a Service; without one, all of them."""
+        request = (
+            wire.ReleaseRequest(pool=pool, service=service, all=True)
+            if address is None
+            else wire.ReleaseRequest(pool=pool, service=service, ip=address)
+        )
+        await self._channel.call(RELEASE, request, CALL_SECONDS)
+
+    async def stats(self, pool: str) -> PoolStats:
+        """Ask how full a pool is."""
+        request = wire.StatsRequest(pool=pool)
+        reply = await self._channel.call(STATS, request, CALL_SECONDS)
+        return PoolStats(
+            in_use=(reply.in_use_v4, reply.in_use_v6),
+            size=(reply.size_v4, reply.size_v6) if reply.has_known_capacity else None,
+            shown=tuple(reply.display_addresses),
+        )
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._channel.close()
+
+    async def _allocate(self, request: wire.AllocateRequest) -> tuple[str, ...]:
+        reply = await self._channel.call(ALLOCATE, request, CALL_SECONDS)
+        return tuple(entry.ip for entry in reply.ips)
