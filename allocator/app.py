@@ -108,7 +108,7 @@ class Allocator:
             return
         if self.leadership.deposed.is_set() or self.leadership.terms != number:
             return  # what was read may be older than our new term
-        term = Term(self._kube, self.store, self.reporter, self.metrics, self._clock)
+        term = Term(self._kube, self.store, self.reporter, self.leadership)
         term.begin()
         self.term = term
         self.metrics.terms.inc()

@@ -5,10 +5,11 @@ there is something else to do: a condition that counted would be written all the
 when a status is written (the shell), other fields of a status (`report`).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from allocator.core import refusals
 from allocator.core.guards import Guard
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Fault, GroupProblem, Pool, PoolSet
@@ -43,11 +44,13 @@ class Claim:
     message: str
 
 
-def group_conditions(pools: PoolSet, ledger: Ledger, group: GroupKey) -> tuple[Condition, ...]:
+def group_conditions(
+    pools: PoolSet, ledger: Ledger, group: GroupKey, silent: Container[PoolName] = frozenset()
+) -> tuple[Condition, ...]:
     """Return what is true of a ServiceGroup, sorted by type; empty for an unknown group.
 
     `lastTransitionTime` is empty: see `dated`. Whether an external group is exhausted is its
-    provider's secret.
+    provider's secret; `silent` are the pools whose provider does not answer.
     """
     problem = pools.problems.get(group)
     if problem is not None:
@@ -55,7 +58,8 @@ def group_conditions(pools: PoolSet, ledger: Ledger, group: GroupKey) -> tuple[C
     pool = pools.pools.get(PoolName(group[1]))
     if pool is None or pool.group.key != group:
         return ()
-    return _conditions(_accepted(pool, ledger), pool.group.generation)
+    claims = _accepted(pool, ledger, is_silent=pool.name in silent)
+    return _conditions(claims, pool.group.generation)
 
 
 def ready_condition(pools: PoolSet, group: GroupKey) -> Condition | None:
@@ -148,9 +152,12 @@ def _rejected(problem: GroupProblem) -> Iterable[Claim]:
     yield _invalid(text if is_invalid else None)
 
 
-def _accepted(pool: Pool, ledger: Ledger) -> Iterable[Claim]:
+def _accepted(pool: Pool, ledger: Ledger, *, is_silent: bool) -> Iterable[Claim]:
     text = "; ".join(pool.warnings) or "the group serves Services"
-    yield Claim(aspect=GroupAspect.READY, holds=True, reason="Parsed", message=text)
+    reason = "Parsed"
+    if is_silent:
+        reason, text = "ProviderUnavailable", refusals.silent(pool).detail
+    yield Claim(aspect=GroupAspect.READY, holds=not is_silent, reason=reason, message=text)
     yield _overlapping(None)
     yield _invalid(None)
     if not pool.is_external:

@@ -9,7 +9,7 @@ or pools. What the Service shows and what the ledger holds for it are one claim;
 seen yet is decided again with the same address, never with a second one.
 """
 
-from allocator.core.decisions import Assign, Decision, Ignore, Keep, Refuse, Release
+from allocator.core.decisions import Assign, Consult, Decision, Ignore, Keep, Refuse, Release
 from allocator.core.facts import facts_of, is_ours
 from allocator.core.grant import grant
 from allocator.core.holdings import holding_of
@@ -20,7 +20,17 @@ from allocator.core.settle import settle
 from allocator.core.world import World
 from purelb.api.identifiers import ServiceKey
 
-__all__ = ["Assign", "Decision", "Ignore", "Keep", "Refuse", "Release", "World", "decide"]
+__all__ = [
+    "Assign",
+    "Consult",
+    "Decision",
+    "Ignore",
+    "Keep",
+    "Refuse",
+    "Release",
+    "World",
+    "decide",
+]
 
 
 def decide(world: World, ledger: Ledger, key: ServiceKey) -> Decision:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from allocator.core.asks import Ask
 from allocator.core.holdings import Holding, Want
 from allocator.core.request import NotOurs
 from purelb.api.addresses import IPAddress
@@ -66,7 +67,8 @@ class Report:
     `problem` stands as long as the decision is repeated. The others are empty when the same problem
     was reported before. `warnings` must be visible before the write is. `notices` are true once the
     write, if there is one, has succeeded; a decision repeated for a lost write has them again.
-    `counts` are true once the decision is committed, and never repeated.
+    `counts` are true once the decision is committed, and never repeated. `ask` stands as long as
+    the decision is repeated: what an external provider is to be asked.
     """
 
     problem: Problem | None = None
@@ -74,6 +76,7 @@ class Report:
     warnings: tuple[Notice, ...] = ()
     notices: tuple[Notice, ...] = ()
     counts: tuple[Count, ...] = ()
+    ask: Ask | None = None
 
 
 QUIET = Report()
@@ -145,4 +148,14 @@ class Ignore:
     report: Report = QUIET
 
 
-Decision: TypeAlias = Keep | Assign | Release | Refuse | Ignore
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consult:
+    """The Service gets what an external provider says, and that is not known yet: see `ask`."""
+
+    key: ServiceKey
+    before: Holding | None
+    after: None = None
+    report: Report
+
+
+Decision: TypeAlias = Keep | Assign | Release | Refuse | Consult | Ignore

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from allocator.core.decide import decide
-from allocator.core.decisions import Assign, Decision, Ignore, Keep, Refuse, Release
+from allocator.core.decisions import Assign, Consult, Decision, Ignore, Keep, Refuse, Release
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool
 from allocator.core.request import group_of
@@ -62,6 +62,8 @@ def _summary(decision: Decision) -> str:
             given = ", ".join(map(str, after.addresses))
             verb = "gets" if added else "holds"
             return f"{verb} {given}" + (f"; {report.problem.detail}" if report.problem else "")
+        case Consult(report=report):
+            return f"asks the provider of pool {report.ask.pool if report.ask else 'unknown'}"
         case Release():
             return "gives back what it does not ask for any more"
         case _:
@@ -89,7 +91,7 @@ def _candidates(world: World, ledger: Ledger, key: ServiceKey) -> tuple[Candidat
 
 def _room(pool: Pool, ledger: Ledger) -> str:
     if pool.is_external:
-        return f"external provider {pool.group.provider}, not asked by this version"
+        return f"addresses come from the external provider {pool.group.provider}"
     parts = []
     for family in FAMILIES:
         free = pool.available(family, ledger)

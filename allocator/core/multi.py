@@ -7,7 +7,6 @@ Belongs here: which ranges take part, and what is missing of them. Does not: sin
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from allocator.core import refusals
 from allocator.core.decisions import Count, Metric
 from allocator.core.holdings import Allocation
 from allocator.core.ledger import Ledger
@@ -95,9 +94,6 @@ def home_of(held: Collection[IPAddress], pools: PoolSet) -> Pool | Problem:
 
 
 def _refusal(request: AddressRequest, pool: Pool) -> Problem | None:
-    if pool.is_external:
-        problem = refusals.external(pool)
-        return Problem(reason=Reason.MULTIPOOL_REFUSED, detail=problem.detail, pool=pool.name)
     if pool.group.balance:
         return Problem(
             reason=Reason.OTHER,

@@ -11,7 +11,7 @@ from allocator.core.pool import PoolSet
 from allocator.core.request import is_deprecated_pin, is_pinned
 from purelb.api import annotations
 from purelb.api.addresses import IPAddress
-from purelb.api.identifiers import ServiceKey
+from purelb.api.identifiers import PoolName, ServiceKey
 from purelb.api.problems import Notice, NoticeType, Problem
 from purelb.api.views import ServiceView
 
@@ -85,6 +85,15 @@ def policy_reset(service: ServiceView) -> Notice:
 def refused(key: ServiceKey, problem: Problem) -> Notice:
     """Tell why an address could not be given."""
     return _warning("AllocationFailed", f"{key}: {problem.detail}")
+
+
+def not_multi(key: ServiceKey, pool: PoolName) -> Notice:
+    """Tell that an external pool has no ranges to give one address of each."""
+    return _warning(
+        "ConfigurationWarning",
+        f'{key}: pool "{pool}" is external, so one address of each family is given; annotation'
+        f" {annotations.MULTI_POOL} has no effect there: remove it",
+    )
 
 
 def clashing(key: ServiceKey, problem: Problem) -> Notice:

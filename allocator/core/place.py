@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from allocator.core import refusals
+from allocator.core.asks import Ask
 from allocator.core.decisions import Count, Metric
 from allocator.core.holdings import Allocation, Want
 from allocator.core.ledger import Ledger
@@ -29,11 +30,15 @@ class Lack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """The addresses chosen, and what is lacking beside them or instead."""
+    """The addresses chosen, and what is lacking beside them or instead.
+
+    `ask` is the question to an external provider that could fill what is lacking.
+    """
 
     allocations: tuple[Allocation, ...] = ()
     lacks: tuple[Lack, ...] = ()
     counts: tuple[Count, ...] = ()
+    ask: Ask | None = None
 
 
 Found: TypeAlias = Allocation | Lack
@@ -52,7 +57,7 @@ def place(
     found = [
         find(request, pool, family, ledger) for family in request.families if family in missing
     ]
-    return _combined(request, found)
+    return combined(request, found)
 
 
 def place_pinned(
@@ -74,8 +79,6 @@ def place_pinned(
 
 def find(request: AddressRequest, pool: Pool, family: Family, ledger: Ledger) -> Found:
     """Choose one address of a family: its own, that of its sharing key, else the lowest free."""
-    if pool.is_external:
-        return Lack(problem=refusals.external(pool))
     own = pool.reservations.own(request.key, family)
     if own is not None:
         return joined(request, own, pool, ledger)
@@ -98,7 +101,8 @@ def lowest_free(candidate: Range, ledger: Ledger) -> IPAddress | None:
     return next((address for address in free if address is not None), None)
 
 
-def _combined(request: AddressRequest, found: Sequence[Found]) -> Placement:
+def combined(request: AddressRequest, found: Sequence[Found]) -> Placement:
+    """Give all that was found or nothing, unless the request takes what it can get."""
     lacks = tuple(entry for entry in found if isinstance(entry, Lack))
     allocations = tuple(entry for entry in found if isinstance(entry, Allocation))
     if lacks and not request.is_best_effort:
@@ -115,10 +119,10 @@ def _either(request: AddressRequest, pool: Pool, ledger: Ledger) -> Placement:
     found = [find(request, pool, family, ledger) for family in (Family.IPV6, Family.IPV4)]
     for entry in found:
         if isinstance(entry, Allocation):
-            return _combined(request, [entry])
+            return combined(request, [entry])
     # Of two refusals the one that speaks of a family the pool has helps more.
     found.sort(key=lambda entry: isinstance(entry, Lack) and not entry.wants)
-    return _combined(request, found)
+    return combined(request, found)
 
 
 def _is_balanced(request: AddressRequest, pool: Pool) -> bool:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from allocator.core.bindings import Bindings
-from allocator.core.guards import Guard
+from allocator.core.guards import NO_GUARDS, Guard, Guards
 from allocator.core.reservations import NO_RESERVATIONS, Reservations
 from purelb.api.addresses import (
     FAMILIES,
@@ -143,13 +143,15 @@ class Atlas:
 class PoolSet:
     """All groups after validation: accepted ones as pools, the others as problems.
 
-    No address belongs to two pools. A group is in exactly one of the two mappings.
+    No address belongs to two pools. A group is in exactly one of the two mappings. Pools know what
+    `guards` keeps of their ranges; it is here for addresses that come from elsewhere.
     """
 
     pools: Mapping[PoolName, Pool]
     problems: Mapping[GroupKey, GroupProblem]
     bindings: Bindings
     atlas: Atlas = field(repr=False, compare=False)
+    guards: Guards = field(default=NO_GUARDS, repr=False, compare=False)
 
     def locate(self, address: IPAddress) -> Pool | None:
         """Return the pool that has the address."""

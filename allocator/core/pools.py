@@ -66,6 +66,7 @@ def build_pools(
         problems=problems,
         bindings=bind([pool.group for pool in accepted.pools.values()]),
         atlas=atlas_of(accepted.pools),
+        guards=guards,
     )
 
 

@@ -12,6 +12,8 @@ from purelb.api.addresses import Family, IPAddress
 from purelb.api.identifiers import PoolName, ServiceKey, SharingKey
 from purelb.api.problems import Problem, Reason
 
+SHOWN = 200  # characters of a provider's message
+
 
 def is_news(problem: Problem, known: Problem | None) -> bool:
     """Tell whether a person who was told `known` should be told this.
@@ -112,11 +114,70 @@ def outside(pin: IPAddress, pools: PoolSet) -> Problem:
     )
 
 
-def external(pool: Pool) -> Problem:
-    """The pool's addresses come from a provider, and this version asks none."""
+def silent(pool: Pool) -> Problem:
+    """The provider of an external pool does not answer; the text is the same however it fails."""
     return Problem(
         reason=Reason.OTHER,
-        detail=f'pool "{pool.name}" gets its addresses from the external provider'
-        f' "{pool.group.provider}", which this version does not ask; name a local or remote'
-        " ServiceGroup in annotation purelb.io/service-group",
+        detail=f"{_provider(pool)} does not answer on socket {pool.group.socket}; it is asked again"
+        " by itself as soon as it does: look at the sidecar's log",
+        pool=pool.name,
     )
+
+
+def provider_full(pool: Pool, message: str) -> Problem:
+    """The provider has no address left."""
+    return Problem(
+        reason=Reason.EXHAUSTED,
+        detail=f'pool "{pool.name}" exhausted: no available addresses: {_provider(pool)} says'
+        f" {_quoted(message)}; add addresses there, delete a Service that holds one, or name"
+        " another ServiceGroup in annotation purelb.io/service-group",
+        pool=pool.name,
+    )
+
+
+def provider_refuses(pool: Pool, status: str, message: str) -> Problem:
+    """The provider answered with a gRPC status that waiting alone may not cure."""
+    return Problem(
+        reason=Reason.OTHER,
+        detail=f"{_provider(pool)} refuses with {status}: {_quoted(message)}; change what it"
+        " complains of, there or on the Service; it is asked again now and then",
+        pool=pool.name,
+    )
+
+
+def nonsense(pool: Pool, said: str) -> Problem:
+    """The provider's reply breaks the protocol."""
+    return Problem(
+        reason=Reason.OTHER,
+        detail=f"{_provider(pool)} answered with {said}; correct the sidecar, it is asked again now"
+        " and then",
+        pool=pool.name,
+    )
+
+
+def incomplete(pool: Pool, family: Family) -> Problem:
+    """The provider's reply has no address of a family that was asked for."""
+    return Problem(
+        reason=Reason.OTHER,
+        detail=f"{_provider(pool)} gave no {family} address that was asked for; add some there, or"
+        " change spec.ipFamilies or annotation purelb.io/addresses",
+        pool=pool.name,
+    )
+
+
+def in_a_range(pool: Pool, address: IPAddress, home: Pool) -> Problem:
+    """The provider's address lies in one of our own ranges, which give it as well."""
+    return Problem(
+        reason=Reason.OTHER,
+        detail=f"{_provider(pool)} gave {address}, which belongs to a range of ServiceGroup"
+        f' "{home.name}"; take it out of one of the two',
+        pool=pool.name,
+    )
+
+
+def _provider(pool: Pool) -> str:
+    return f'the external provider "{pool.group.provider}" of pool "{pool.name}"'
+
+
+def _quoted(message: str) -> str:
+    return f'"{message[:SHOWN]}"' if message else "nothing more"

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from allocator.core.conditions import dated
-from allocator.core.decisions import Change, Count, Decision, Ignore, Keep
+from allocator.core.decisions import Change, Consult, Count, Decision, Ignore, Keep
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool, PoolSet
-from purelb.api.addresses import Family
+from purelb.api.addresses import FAMILIES
+from purelb.api.ipam import PoolStats
 from purelb.api.resources import to_json
 
 JSON: TypeAlias = Mapping[str, Any]
@@ -38,30 +39,49 @@ class Writes:
 
 def writes_of(decision: Decision, now: str) -> Writes:
     """Return what a decision wants written; `now` is the time of the write for its condition."""
-    if isinstance(decision, Keep | Ignore) or decision.change is None:
+    if isinstance(decision, Keep | Ignore | Consult) or decision.change is None:
         return Writes(spec=None, status=None)
     change = decision.change
     return Writes(spec=_spec(change), status=_status(change, now))
 
 
 def group_status(pool: Pool, ledger: Ledger) -> JSON:
-    """Return `status` of an accepted ServiceGroup, without conditions.
+    """Return `status` of an accepted ServiceGroup with ranges of its own, without conditions.
 
-    Counts are of distinct addresses with any owner, clamped to int64. `availableIPv4` and
-    `availableIPv6` are absent where the capacity is not known, as with external pools. A rejected
-    group gets no status but its condition, and none at all on a CRD whose schema lacks
-    `status.conditions`: server-side apply refuses an undeclared field together with all others.
+    Counts are of distinct addresses with any owner, clamped to int64. A rejected group gets no
+    status but its condition, and none at all on a CRD whose schema lacks `status.conditions`:
+    server-side apply refuses an undeclared field together with all others.
     """
     ranges = [entry.text for found in pool.ranges.values() for entry in found]
-    status: dict[str, object] = {
-        "announce": pool.type.value.capitalize(),
-        "ipam": pool.group.provider if pool.is_external else "Cluster",
-        "addresses": ranges,
-    }
-    for family in Family:
-        status[f"allocated{family}"] = min(pool.used(family, ledger), INT64_MAX)
-        if not pool.is_external:
-            status[f"available{family}"] = min(pool.available(family, ledger), INT64_MAX)
+    counts: dict[str, object] = {}
+    for family in FAMILIES:
+        counts[f"allocated{family}"] = min(pool.used(family, ledger), INT64_MAX)
+        counts[f"available{family}"] = min(pool.available(family, ledger), INT64_MAX)
+    return {**_identity(pool, "Cluster"), "addresses": ranges, **counts}
+
+
+def external_status(pool: Pool, stats: PoolStats | None, shown: JSON) -> JSON:
+    """Return `status` of an accepted external ServiceGroup, without conditions.
+
+    The numbers are the provider's; without any what is `shown` now stays, as when it is down.
+    `availableIPv4` and `availableIPv6` are absent where the provider does not know its capacity.
+    """
+    identity = _identity(pool, pool.group.provider)
+    if stats is None:
+        fields = [f"{word}{family}" for word in ("allocated", "available") for family in FAMILIES]
+        kept = {key: shown[key] for key in ("addresses", *fields) if key in shown}
+        return {**identity, "allocatedIPv4": 0, "allocatedIPv6": 0, **kept}
+    counts: dict[str, object] = {}
+    for index, family in enumerate(FAMILIES):
+        counts[f"allocated{family}"] = min(stats.in_use[index], INT64_MAX)
+        if stats.size is not None:
+            free = max(0, stats.size[index] - stats.in_use[index])
+            counts[f"available{family}"] = min(free, INT64_MAX)
+    return {**identity, "addresses": list(stats.shown), **counts}
+
+
+def _identity(pool: Pool, ipam: str) -> JSON:
+    status: dict[str, object] = {"announce": pool.type.value.capitalize(), "ipam": ipam}
     if pool.group.namespaces:
         status["boundNamespaces"] = list(pool.group.namespaces)
     return status

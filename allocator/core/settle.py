@@ -13,6 +13,7 @@ from allocator.core.conditions import is_told
 from allocator.core.decisions import (
     Assign,
     Change,
+    Consult,
     Count,
     Decision,
     Ignore,
@@ -45,7 +46,7 @@ def settle(pools: PoolSet, ledger: Ledger, facts: Facts, grant: Grant) -> Decisi
     if change is None:
         return Keep(key=key, before=before, after=after, report=report)
     added = tuple(address for address in addresses if address not in facts.service.ingress)
-    told = _told(facts, added, origin, change)
+    told = _told(facts, grant, added, origin, change)
     report = replace(report, notices=(*told, *report.notices))
     if facts.shown_excess and not added:
         return Release(key=key, before=before, after=after, change=change, report=report)
@@ -54,6 +55,8 @@ def settle(pools: PoolSet, ledger: Ledger, facts: Facts, grant: Grant) -> Decisi
 
 def _empty_handed(facts: Facts, report: Report) -> Decision:
     service, before = facts.service, facts.before
+    if report.problem is None and report.ask is not None:
+        return Consult(key=service.key, before=before, report=report)
     if report.problem is None:  # nothing is given to what is about to go
         return Ignore(key=service.key, before=before, after=None, why=NotOurs.DELETING)
     told = (*notices.settings_used(service), *report.notices) if report.notices else ()
@@ -91,6 +94,7 @@ def _report(ledger: Ledger, facts: Facts, grant: Grant, addresses: Iterable[IPAd
         warnings=(grant.warning,) if grant.warning and has_warning else (),
         notices=tuple(told),
         counts=tuple(counts),
+        ask=grant.ask,
     )
 
 
@@ -113,10 +117,15 @@ def _rejection(facts: Facts, problem: Problem) -> Count:
 
 
 def _told(
-    facts: Facts, added: tuple[IPAddress, ...], origin: Origin | None, change: Change
+    facts: Facts,
+    grant: Grant,
+    added: tuple[IPAddress, ...],
+    origin: Origin | None,
+    change: Change,
 ) -> Iterable[Notice]:
     if added:
-        yield from notices.settings_used(facts.service)
+        if not any(allocation.pool.is_external for allocation in grant.allocations):
+            yield from notices.settings_used(facts.service)
         yield from notices.assigned(
             facts.service, added, origin.allocated_from if origin else "unknown"
         )

@@ -1,8 +1,9 @@
 """All that a decision may look at, besides the ledger. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from allocator.core.asks import Answer
 from allocator.core.pool import PoolSet
 from purelb.api.addresses import IPNetwork
 from purelb.api.identifiers import NodeName, ServiceKey
@@ -14,7 +15,8 @@ class World:
     """The cluster as the caches have it.
 
     `active_subnets` are the networks that node agents with a live Lease announce; only multi-pool
-    Services depend on them. `departed` are nodes whose Lease is known to be gone.
+    Services depend on them. `departed` are nodes whose Lease is known to be gone. `answers` is what
+    external providers said last to the Services that ask.
     """
 
     services: Mapping[ServiceKey, ServiceView]
@@ -22,3 +24,4 @@ class World:
     is_default_announcer: bool = False
     active_subnets: frozenset[IPNetwork] = frozenset()
     departed: frozenset[NodeName] = frozenset()
+    answers: Mapping[ServiceKey, Answer] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from allocator.core.conditions import dated, group_conditions
 from allocator.core.ledger import Ledger
-from allocator.core.report import group_status
+from allocator.core.report import external_status, group_status
 from allocator.shell.metrics import AllocatorMetrics
 from allocator.shell.world import WorldStore
 from purelb.api.identifiers import PoolName
@@ -85,8 +85,14 @@ class GroupStatusWriter:
         # A rejected group's status stays blank but for what the schema requires, and the reason.
         status: dict[str, Any] = {"allocatedIPv4": 0, "allocatedIPv6": 0}
         if pool is not None and pool.group.key == key:
-            status = dict(group_status(pool, self._ledger))
-        conditions = group_conditions(pools, self._ledger, key)
+            stats = self._store.providers.stats.get(pool.name)
+            found = (
+                external_status(pool, stats, written)
+                if pool.is_external
+                else group_status(pool, self._ledger)
+            )
+            status = dict(found)
+        conditions = group_conditions(pools, self._ledger, key, self._store.providers.silent())
         if conditions:
             have = dated(conditions, _shown(written), wall_seconds())
             status["conditions"] = [to_json(one) for one in have]

@@ -3,6 +3,7 @@
 Names and labels are a contract with existing dashboards.
 """
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
@@ -58,7 +59,11 @@ class AllocatorMetrics:
         self.status_writes = counter(
             "purelb_allocator_sg_status_writes", "ServiceGroup status writes", "outcome"
         )
+        self.ipam_calls = counter(
+            "purelb_ipam_calls", "Calls to external providers", "method", "status"
+        )
         registry.register(_PoolCollector(store, leading))
+        registry.register(_ProviderCollector(store, leading))
 
 
 class _PoolCollector(Collector):
@@ -83,6 +88,12 @@ class _PoolCollector(Collector):
             return size, used, outside
         for name, pool in self._store.pools.pools.items():
             extents = [extent for family in FAMILIES for extent in pool.extents[family]]
+            if pool.is_external:
+                stats = self._store.providers.stats.get(name)
+                if stats is not None:
+                    used.add_metric([name], float(sum(stats.in_use)))
+                    size.add_metric([name], float(sum(stats.size or (0, 0))))
+                continue
             size.add_metric([name], float(sum(extent.size for extent in extents)))
             used.add_metric([name], float(sum(ledger.used(extent) for extent in extents)))
         for problem in self._store.pools.problems.values():
@@ -90,3 +101,31 @@ class _PoolCollector(Collector):
                 group = problem.group
                 outside.add_metric([group.namespace, group.name, group.kind or ""], 1.0)
         return size, used, outside
+
+
+class _ProviderCollector(Collector):
+    """Who waits for which external provider, and what it is still to take back."""
+
+    def __init__(self, store: WorldStore, leading: Leading) -> None:
+        self._store, self._leading = store, leading
+
+    def collect(self) -> Iterable[Metric]:
+        """Compute the gauges; the leader's alone."""
+        up = GaugeMetricFamily("purelb_ipam_up", "1 while the provider answers", labels=["pool"])
+        waiting = GaugeMetricFamily(
+            "purelb_ipam_waiting", "Services that ask the provider", labels=["pool"]
+        )
+        owed = GaugeMetricFamily(
+            "purelb_ipam_owed", "Services whose addresses are to go back", labels=["pool"]
+        )
+        ledger, news = self._leading(), self._store.providers
+        if ledger is not None:
+            asked = Counts(ask.pool for ask in news.asks.values())
+            for name, is_up in news.up.items():
+                up.add_metric([name], float(is_up))
+                waiting.add_metric([name], float(asked[name]))
+                accounts = news.accounts.get(name, {})
+                open_ones = (key for key in accounts if ledger.holding(key) is None)
+                going = sum(1 for key in open_ones if key not in news.asks)
+                owed.add_metric([name], float(going))
+        return up, waiting, owed

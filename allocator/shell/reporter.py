@@ -10,7 +10,17 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from allocator.core.conditions import ready_condition
-from allocator.core.decisions import Assign, Count, Decision, Ignore, Keep, Metric, Refuse, Release
+from allocator.core.decisions import (
+    Assign,
+    Consult,
+    Count,
+    Decision,
+    Ignore,
+    Keep,
+    Metric,
+    Refuse,
+    Release,
+)
 from allocator.core.notices import group_notices
 from allocator.core.pool import PoolSet
 from allocator.core.report import Labels
@@ -82,7 +92,7 @@ class Reporter:
                 self._tell(decision)
             case Assign():
                 self._tell(decision)
-            case Keep() | Refuse() | Ignore():
+            case Keep() | Refuse() | Consult() | Ignore():
                 pass  # told when it was made
             case _:
                 assert_never(decision)

@@ -7,15 +7,19 @@ the next leader gives is not in it.
 import asyncio
 import logging
 
+from allocator.core.affected import affected
+from allocator.core.decisions import Decision
 from allocator.core.ledger import Ledger
+from allocator.core.pool import PoolSet
 from allocator.shell.groups import GroupStatusWriter
-from allocator.shell.metrics import AllocatorMetrics
+from allocator.shell.ipam import Providers
+from allocator.shell.journal import Journal
 from allocator.shell.reporter import Reporter
 from allocator.shell.worker import Worker
 from allocator.shell.world import WorldStore
 from allocator.shell.writer import ServiceWriter
-from purelb.runtime.clock import Clock
 from purelb.runtime.kube import Kube
+from purelb.runtime.leadership import Leadership
 
 logger = logging.getLogger(__name__)
 
@@ -28,17 +32,37 @@ class Term:
         kube: Kube,
         store: WorldStore,
         reporter: Reporter,
-        metrics: AllocatorMetrics,
-        clock: Clock,
+        leadership: Leadership,
     ) -> None:
-        self.ledger, self.reporter = Ledger(), reporter
+        metrics, clock = reporter.metrics, reporter.clock
+        self.ledger, self.reporter, self._store = Ledger(), reporter, store
         self.groups = GroupStatusWriter(kube, store, self.ledger, metrics, clock)
-        self.worker = Worker(store, self.ledger, ServiceWriter(kube), reporter, self.groups.wake)
+        journal = Journal(kube, leadership.namespace, clock)
+        self.providers = Providers(store, self.ledger, journal, clock, leadership.right)
+        self.worker = Worker(store, self.ledger, ServiceWriter(kube), reporter, self._decided)
+        self.providers.connect(
+            self.worker.mark,
+            self.groups.wake,
+            lambda method, status: metrics.ipam_calls.labels(method, status).inc(),
+        )
 
     def begin(self) -> None:
         """Adopt every address in use; only call it with a world that is complete and fresh."""
         self.worker.adopt()
+        self.providers.adopt()
         self.groups.wake()
+
+    def pools_changed(self, before: PoolSet) -> None:
+        """Tell everybody whom a change of the groups concerns."""
+        self.reporter.groups_changed(before)
+        self.providers.pools_changed()
+        self.worker.mark(affected(before, self._store.pools, self.ledger))
+        self.groups.wake()
+
+    def _decided(self, decision: Decision) -> None:
+        if decision.before != decision.after:
+            self.groups.wake()
+        self.providers.heed(decision)
 
     async def run(self, over: asyncio.Event) -> None:
         """Work until the term is over, then drop what is under way: it is the next leader's."""
@@ -46,6 +70,7 @@ class Term:
             running = [
                 tasks.create_task(self.worker.run(), name="worker"),
                 tasks.create_task(self.groups.run(), name="groups"),
+                tasks.create_task(self.providers.run(), name="providers"),
             ]
             await over.wait()
             for task in running:

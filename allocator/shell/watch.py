@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 
-from allocator.core.affected import affected, affected_by_subnets, announced_by
+from allocator.core.affected import affected_by_subnets, announced_by
 from allocator.core.guards import Guards
 from allocator.core.pool import PoolSet
 from allocator.core.pools import build_pools
@@ -116,6 +116,4 @@ class Watches:
     def _pools_changed(self, before: PoolSet) -> None:
         if self._term is None:
             return
-        self._term.reporter.groups_changed(before)
-        self._term.worker.mark(affected(before, self._store.pools, self._term.ledger))
-        self._term.groups.wake()
+        self._term.pools_changed(before)

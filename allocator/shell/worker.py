@@ -42,13 +42,13 @@ class Worker:
         ledger: Ledger,
         writer: ServiceWriter,
         reporter: Reporter,
-        on_commit: Callable[[], None],
+        on_decision: Callable[[Decision], None],
     ) -> None:
         self.is_adopted = False
         self._is_stopping = False
         self._turned_at = reporter.clock.now()  # when the loop last looked for due Services
         self._store, self._ledger, self._writer, self._reporter = store, ledger, writer, reporter
-        self._on_commit = on_commit
+        self._on_decision = on_decision
         self._dirty: DirtySet[ServiceKey] = DirtySet()
         self._wake = asyncio.Event()
         self._jobs: asyncio.Queue[tuple[Decision, Writes]] = asyncio.Queue()
@@ -126,8 +126,7 @@ class Worker:
             self._dirty.done(key)
             self.mark([key], REFUSED_SECONDS)
             return
-        if decision.before != decision.after:
-            self._on_commit()
+        self._on_decision(decision)
         self._reporter.decided(decision)
         self.mark(woken, FIRST)
         writes = writes_of(decision, wall_seconds())

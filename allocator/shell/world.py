@@ -4,14 +4,53 @@ Written by the informers' callbacks and the mirrors, on the loop; read by the wo
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from allocator.core.accounts import Account
+from allocator.core.asks import Answer, Ask
 from allocator.core.decide import World
 from allocator.core.guards import NO_GUARDS, Guards
 from allocator.core.pools import PoolSet, build_pools, view_group
 from purelb.api.addresses import FAMILIES, IPNetwork
-from purelb.api.identifiers import NodeName, ServiceKey
+from purelb.api.identifiers import NodeName, PoolName, ServiceKey
+from purelb.api.ipam import PoolStats
 from purelb.api.resources import ServiceGroup
 from purelb.api.views import LeaseView, ServiceView
+
+
+@dataclass(slots=True)
+class ProviderNews:
+    """What is known of external providers.
+
+    `asks` are the questions that stand, `answers` the last ones to them; `accounts` what providers
+    may hold; `stats` the last counts. A pool that is missing in `up` was never called.
+    """
+
+    asks: dict[ServiceKey, Ask] = field(default_factory=dict)
+    accounts: dict[PoolName, dict[ServiceKey, Account]] = field(default_factory=dict)
+
+    answers: dict[ServiceKey, Answer] = field(default_factory=dict)
+    stats: dict[PoolName, PoolStats] = field(default_factory=dict)
+    up: dict[PoolName, bool] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.asks.clear()
+        self.accounts.clear()
+        self.answers.clear()
+        self.keep(None)
+
+    def silent(self) -> frozenset[PoolName]:
+        """Return the pools whose provider does not answer."""
+        return frozenset(name for name, is_up in self.up.items() if not is_up)
+
+    def keep(self, pools: PoolSet | None) -> None:
+        """Forget pools that are not external, or are gone."""
+        for known in (self.stats, self.up):
+            for name in tuple(known):
+                pool = pools.pools.get(name) if pools is not None else None
+                if pool is None or not pool.is_external:
+                    del known[name]
 
 
 class WorldStore:
@@ -21,6 +60,7 @@ class WorldStore:
         self.services: dict[ServiceKey, ServiceView] = {}
         self.groups: dict[str, ServiceGroup] = {}  # by uid
         self.pools: PoolSet = build_pools((), install_namespace or None)
+        self.providers = ProviderNews()
         self.is_configured = False  # whether a group was ever accepted
         self._install_namespace = install_namespace
         self._is_default_announcer = is_default_announcer
@@ -93,4 +133,5 @@ class WorldStore:
             is_default_announcer=self._is_default_announcer,
             active_subnets=self._active_subnets,
             departed=self._departed,
+            answers=self.providers.answers,
         )

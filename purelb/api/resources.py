@@ -303,6 +303,12 @@ class NodeAgent(Object, frozen=True):
     spec: NodeAgentSpec = NodeAgentSpec()
 
 
+class ConfigMap(Object, frozen=True):
+    """core/v1 ConfigMap."""
+
+    data: dict[str, str] | None = None
+
+
 class Status(Wire, frozen=True):
     """metav1.Status: the body of every refusal, and of an ERROR line in a watch."""
 
@@ -333,6 +339,7 @@ decode_service = msgspec.json.Decoder(Service).decode
 decode_lease = msgspec.json.Decoder(Lease).decode
 decode_service_cidr = msgspec.json.Decoder(ServiceCidr).decode
 decode_endpoint_slice = msgspec.json.Decoder(EndpointSlice).decode
+decode_config_map = msgspec.json.Decoder(ConfigMap).decode
 decode_node = msgspec.json.Decoder(Node).decode
 decode_service_group = msgspec.json.Decoder(ServiceGroup).decode
 decode_node_agent = msgspec.json.Decoder(NodeAgent).decode

@@ -4,12 +4,13 @@ Belongs here: messages in and out. Does not: when a provider is asked and what i
 (`allocator`), how it chooses addresses (`ipam`).
 """
 
-from collections.abc import Collection
+import math
+from collections.abc import Callable, Collection
 
 from purelb.api.addresses import Family
 from purelb.api.ipam import PoolStats
 from purelb.runtime import ipam_pb2 as wire
-from purelb.runtime.rpc import Channel, Method
+from purelb.runtime.rpc import Channel, Method, RpcError
 
 SERVICE = "/purelb.ipam.v1.IPAM"
 ALLOCATE = Method(f"{SERVICE}/Allocate", wire.AllocateRequest, wire.AllocateResponse)
@@ -17,13 +18,18 @@ RELEASE = Method(f"{SERVICE}/Release", wire.ReleaseRequest, wire.ReleaseResponse
 STATS = Method(f"{SERVICE}/Stats", wire.StatsRequest, wire.StatsResponse)
 
 CALL_SECONDS = 10.0  # deadline of each call
+LEAST_SECONDS = 0.2  # of the right to act, to begin a call
 
 
 class IpamClient:
-    """One sidecar. All methods raise RpcError; addresses are texts, as they were sent."""
+    """One sidecar. All methods raise RpcError; addresses are texts, as they were sent.
 
-    def __init__(self, socket: str) -> None:
-        self._channel = Channel(socket)
+    `right` says for how many seconds from now the caller may act: no call begins without it, and
+    none goes on for longer.
+    """
+
+    def __init__(self, socket: str, right: Callable[[], float] = lambda: math.inf) -> None:
+        self._channel, self._right = Channel(socket), right
 
     async def allocate_families(
         self, pool: str, service: str, sharing_key: str, families: Collection[Family]
@@ -56,12 +62,12 @@ class IpamClient:
             if address is None
             else wire.ReleaseRequest(pool=pool, service=service, ip=address)
         )
-        await self._channel.call(RELEASE, request, CALL_SECONDS)
+        await self._channel.call(RELEASE, request, self._seconds())
 
     async def stats(self, pool: str) -> PoolStats:
         """Ask how full a pool is."""
         request = wire.StatsRequest(pool=pool)
-        reply = await self._channel.call(STATS, request, CALL_SECONDS)
+        reply = await self._channel.call(STATS, request, self._seconds())
         return PoolStats(
             in_use=(reply.in_use_v4, reply.in_use_v6),
             size=(reply.size_v4, reply.size_v6) if reply.has_known_capacity else None,
@@ -73,5 +79,11 @@ class IpamClient:
         self._channel.close()
 
     async def _allocate(self, request: wire.AllocateRequest) -> tuple[str, ...]:
-        reply = await self._channel.call(ALLOCATE, request, CALL_SECONDS)
+        reply = await self._channel.call(ALLOCATE, request, self._seconds())
         return tuple(entry.ip for entry in reply.ips)
+
+    def _seconds(self) -> float:
+        seconds = min(CALL_SECONDS, self._right())
+        if seconds < LEAST_SECONDS:
+            raise RpcError("ABORTED", "another replica may be leading")
+        return seconds

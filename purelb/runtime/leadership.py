@@ -75,6 +75,11 @@ class Leadership:
         self._informer = Informer(kube, source, lambda _, new: self._heard(new), clock)
 
     @property
+    def namespace(self) -> str:
+        """The install namespace, empty if it is not known."""
+        return self._candidacy.namespace
+
+    @property
     def is_leading(self) -> bool:
         """Whether this replica is the leader, even one whose right to write is over for now."""
         return self.elected.is_set()

@@ -46,7 +46,7 @@ def test_a_work_loop_that_does_not_turn_fails_the_liveness_probe() -> None:
             one = Allocator(SETTINGS, Access(server=api.server.url), clients)
             one.store.set_service(None, ServiceView(key=ServiceKey("shop/web")))
             reporter = Reporter(one.store, one.metrics, one.poster, clock)
-            one.term = Term(clients.kube, one.store, reporter, one.metrics, clock)
+            one.term = Term(clients.kube, one.store, reporter, one.leadership)
             one.term.begin()
             clock.time += 59
             assert one.health().is_alive() is None

@@ -3,16 +3,29 @@
 That they want no more than they may is asked of every cluster at its end, too (`install`).
 """
 
+import asyncio
 import re
 
 from playground.api import path_of
 from playground.cluster import Cluster
 from playground.nodes import INSTALL_NAMESPACE
+from playground.state import INSIDE, Paths
 from tests import rights
+from tests.component.sidecars import process
 from tests.e2e.audit import ACCOUNT, FORBIDDEN, Call, calls, excesses, unused
 from tests.e2e.install import TIMEOUT, agent, evict, first, show, wait_rolled_out
-from tests.e2e.user import FAMILIES, Story, User, addresses, group, namespace, ours, service
-from tests.e2e.world import World
+from tests.e2e.user import (
+    FAMILIES,
+    POLL_SECONDS,
+    Story,
+    User,
+    addresses,
+    group,
+    namespace,
+    ours,
+    service,
+)
+from tests.e2e.world import SECONDS, World
 
 ALLOCATOR, AGENT = rights.DAEMONS
 READS = frozenset({"get", "list", "watch"})
@@ -24,6 +37,7 @@ WRITES = {
         r"/api/v1/namespaces/[^/]+/services/[^/]+(/status)?",
         r"/apis/purelb.io/v2/namespaces/purelb-system/servicegroups/[^/]+/status",
         rf"{LEASES}(/purelb-allocator)?",
+        r"/api/v1/namespaces/purelb-system/configmaps(/purelb-ipam-[0-9a-f]{12}-[0-3])?",
         EVENTS,
     ),
     AGENT: (
@@ -65,6 +79,7 @@ async def session(user: User) -> None:
     await user.until("first", lambda one: not addresses(one) and not ours(one).keys() - key.keys())
     await repeat(user, "again")
     await interfere(user.cluster, "node-a")
+    await ask_provider(user)
     for workload in ("deployment/allocator", "daemonset/lbnodeagent"):
         await user.kubectl("-n", INSTALL_NAMESPACE, "rollout", "restart", workload)
         await wait_rolled_out(user.cluster, workload)
@@ -82,6 +97,33 @@ async def repeat(user: User, name: str) -> None:
     assert await user.until_served(name) == (address,)
     for reason in ("AddressAssigned", "AnnouncingLocal"):
         await user.event(name, reason, address, count=2)
+
+
+async def ask_provider(user: User) -> None:
+    """Have a Service served by an external provider, and take it away again."""
+    folder = user.cluster.paths.scratch / "ipam"
+    folder.mkdir()
+    external = {
+        "provider": "book",
+        "socket": str(Paths(INSIDE).scratch / "ipam" / "ipam.sock"),
+        "announce": "local",
+    }
+    async with process(folder, "outside=192.0.2.240/30") as sidecar:
+        sidecar.socket.chmod(0o777)  # daemons do not run as root
+        await user.apply(
+            {
+                "apiVersion": "purelb.io/v2",
+                "kind": "ServiceGroup",
+                "metadata": {"name": "outside", "namespace": INSTALL_NAMESPACE},
+                "spec": {"external": external},
+            },
+            service("outside", settings={"service-group": "outside"}),
+        )
+        assert await user.until_served("outside") == ("192.0.2.240",)
+        await user.delete("service", "outside")
+        async with asyncio.timeout(SECONDS):
+            while sidecar.held():  # noqa: ASYNC110  # a file, which nobody can watch
+                await asyncio.sleep(POLL_SECONDS)
 
 
 async def interfere(cluster: Cluster, node: str) -> None:

@@ -48,6 +48,7 @@ INSTALL: Mapping[str, Mapping[tuple[str, str, str], str]] = {
         (COORDINATION, "leases", "list watch"): INFORMER,
         (COORDINATION, "leases", "create"): LEADERSHIP,
         (COORDINATION, "leases:purelb-allocator", "get patch"): LEADERSHIP,
+        (CORE, "configmaps", "list create patch"): "allocator.shell.journal",
     },
     "lbnodeagent": {
         (COORDINATION, "leases", "list watch"): INFORMER,

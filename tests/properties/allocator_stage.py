@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 from allocator.core.affected import affected
 from allocator.core.conditions import PENDING
-from allocator.core.decide import Assign, Decision, Ignore, Keep, Refuse
+from allocator.core.decide import Assign, Consult, Decision, Ignore, Keep, Refuse
 from allocator.core.holdings import Holding
 from allocator.core.ledger import Ledger
 from purelb.api.addresses import Family, family_of
@@ -106,7 +106,7 @@ class Stage:
         before = {holding.key: holding for holding in self.cluster.ledger.holdings()}
         decision = self.cluster.commit(key)
         check_commit(decision, before)
-        if not isinstance(decision, Keep | Ignore) and decision.change is not None:
+        if not isinstance(decision, Keep | Ignore | Consult) and decision.change is not None:
             self.in_flight[key] = decision
 
     def end_write(self, fate: str) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from typing import Any
 
+from allocator.core.answers import read_answer, refused_answer
+from allocator.core.asks import Answer, Ask
 from allocator.core.decide import Decision, World, decide
 from allocator.core.guards import NO_GUARDS, Guards
 from allocator.core.ledger import Ledger
@@ -98,6 +100,7 @@ class Cluster:
         self.is_default_announcer = is_default_announcer
         self.active_subnets: frozenset[IPNetwork] = frozenset(map(parse_network, active_subnets))
         self.departed: frozenset[NodeName] = frozenset()
+        self.answers: dict[ServiceKey, Answer] = {}
         self.ledger = Ledger()
         self.objects: dict[ServiceKey, dict[str, Any]] = {}
         self.services: dict[ServiceKey, ServiceView] = {}
@@ -115,7 +118,26 @@ class Cluster:
             is_default_announcer=self.is_default_announcer,
             active_subnets=self.active_subnets,
             departed=self.departed,
+            answers=self.answers,
         )
+
+    def asked(self, key: ServiceKey) -> Ask | None:
+        """Return what a Service would ask of a provider now."""
+        return self.decide(key).report.ask
+
+    def reply(self, key: ServiceKey, *texts: str) -> None:
+        """Let the provider answer what the Service asks; look at it again."""
+        ask = self.asked(key)
+        assert ask is not None
+        self.answers[key] = read_answer(ask, texts, self.pools.pools[ask.pool])
+        self.dirty.setdefault(key)
+
+    def fail(self, key: ServiceKey, status: str, message: str = "") -> None:
+        """Let the provider refuse what the Service asks; look at it again."""
+        ask = self.asked(key)
+        assert ask is not None
+        self.answers[key] = refused_answer(ask, status, message, self.pools.pools[ask.pool])
+        self.dirty.setdefault(key)
 
     def create(
         self,

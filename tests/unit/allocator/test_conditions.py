@@ -18,6 +18,19 @@ def reasons(found: PoolSet, view: GroupView, ledger: Ledger | None = None) -> di
     return {one.type: f"{one.status} {one.reason}" for one in conditions}
 
 
+def test_a_group_is_not_ready_while_its_provider_is_silent() -> None:
+    """Its Services wait."""
+    view = external("ipam", socket="/run/x.sock")
+    found = pools(view)
+    (ready,) = [
+        one
+        for one in group_conditions(found, Ledger(), view.key, {view.name})
+        if one.type == "Ready"
+    ]
+    assert (ready.status, ready.reason) == ("False", "ProviderUnavailable")
+    assert "/run/x.sock" in ready.message
+
+
 def test_a_group_in_use_says_that_nothing_is_wrong() -> None:
     """All four are there, sorted, so that one can wait for any of them."""
     view = group("good", "192.0.2.0/24")

@@ -9,7 +9,7 @@ from allocator.core.decide import Assign, Ignore, Keep, Refuse, Release
 from purelb.api.addresses import Family
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.problems import Reason
-from tests.unit.allocator.builders import OWNED, V4, V6, Cluster, external, group, ips, reasons
+from tests.unit.allocator.builders import OWNED, V4, V6, Cluster, group, ips, reasons
 
 DEFAULT = group("default", "192.0.2.0/30", "2001:db8::/126")
 
@@ -323,17 +323,6 @@ def test_a_family_dropped_before_its_write_was_seen_is_free_at_once() -> None:
     assert isinstance(decision, Assign)
     assert decision.added == ips("192.0.2.0")
     assert cluster.ledger.owners(ips("2001:db8::")[0]) == ()
-
-
-def test_a_request_to_an_external_pool_is_refused_in_clear_words() -> None:
-    """The group exists, so the text must not say that it is unknown."""
-    cluster = Cluster(external("ipam"))
-    web = cluster.create("web", annotations={"purelb.io/service-group": "ipam"})
-    decision = cluster.step(web)
-    assert isinstance(decision, Refuse)
-    assert decision.problem.reason is Reason.OTHER
-    assert "external provider" in decision.problem.detail
-    assert decision.report.counts[0].pool == "ipam"
 
 
 def test_nothing_is_known_of_a_service_that_never_was() -> None:

@@ -7,7 +7,7 @@ from allocator.core.decisions import Metric
 from purelb.api.groups import GroupKind, GroupView
 from purelb.api.identifiers import ServiceKey
 from purelb.api.problems import Reason
-from tests.unit.allocator.builders import V4, V6, Cluster, entry, external, group, pools
+from tests.unit.allocator.builders import V4, V6, Cluster, entry, group, pools
 
 MULTI = {"purelb.io/multi-pool": "true"}
 TWO = ("10.0.0.0/30", "10.0.1.0/30")
@@ -185,7 +185,6 @@ REFUSALS = {
         Reason.OTHER,
     ),
     "balance": (group("default", *TWO, balance=True), {}, "mutually exclusive", Reason.OTHER),
-    "external": (external("default"), {}, "external provider", Reason.MULTIPOOL_REFUSED),
     "unknown": (group("a", *TWO), {}, 'unknown pool "default"', Reason.UNKNOWN_POOL),
 }
 

@@ -8,11 +8,13 @@ from allocator.core.report import (
     MOST_UNKNOWN,
     Labels,
     Writes,
+    external_status,
     group_status,
     writes_of,
 )
 from purelb.api.groups import GroupKind
 from purelb.api.identifiers import PoolName, ServiceKey
+from purelb.api.ipam import PoolStats
 from purelb.api.problems import Reason
 from tests.unit.allocator.builders import (
     OWNED,
@@ -121,14 +123,36 @@ def test_capacity_is_clamped_to_what_the_field_can_hold(text: str, free: int) ->
 
 def test_the_capacity_of_an_external_group_is_unknown() -> None:
     """Absent is unknown, 0 would be full."""
-    found = pools(external("default", announce="local"))
-    status = group_status(found.pools[DEFAULT], Cluster().ledger)
+    pool = pools(external("default", announce="local", namespaces=("shop",))).pools[DEFAULT]
+    status = external_status(pool, PoolStats(in_use=(3, 2**64 - 1), size=None, shown=("x",)), {})
     assert status == {
         "announce": "Local",
         "ipam": "netbox",
-        "addresses": [],
-        "allocatedIPv4": 0,
+        "addresses": ["x"],
+        "allocatedIPv4": 3,
+        "allocatedIPv6": 2**63 - 1,
+        "boundNamespaces": ["shop"],
+    }
+
+
+def test_a_provider_that_knows_its_capacity_says_what_is_available() -> None:
+    """Numbers that cannot be are not shown."""
+    pool = pools(external("default", announce="remote")).pools[DEFAULT]
+    status = external_status(pool, PoolStats(in_use=(3, 5), size=(8, 4)), {})
+    assert (status["availableIPv4"], status["availableIPv6"]) == (5, 0)
+
+
+def test_without_news_of_the_provider_the_numbers_shown_stay() -> None:
+    """An allocator that starts while the provider is down knows no better."""
+    pool = pools(external("default", announce="remote")).pools[DEFAULT]
+    shown = {"ipam": "other", "addresses": ["x"], "allocatedIPv4": 3, "availableIPv4": 5}
+    assert external_status(pool, None, shown) == {
+        "announce": "Remote",
+        "ipam": "netbox",
+        "addresses": ["x"],
+        "allocatedIPv4": 3,
         "allocatedIPv6": 0,
+        "availableIPv4": 5,
     }
 
 
@@ -186,7 +210,7 @@ def test_an_explanation_has_every_group_and_why_it_serves_or_not() -> None:
     )
     assert "namespace denied" in rows[PoolName("bank")][2]
     assert "it has no range" in rows[PoolName("bad")][2]
-    assert "not asked by this version" in rows[PoolName("ipam")][2]
+    assert "external provider netbox" in rows[PoolName("ipam")][2]
     assert cluster.ledger.holding(web) is None
 
 
