@@ -19,16 +19,15 @@ from purelb.runtime.rpc import Answering, serving
 
 @dataclass
 class Process:
-    """The reference sidecar as a process of its own; `start` again after `kill`."""
+    """The reference sidecar as a process of its own; `start` again after `kill`.
+
+    The folder has its records. `socket` is where it serves.
+    """
 
     folder: Path
     pools: Sequence[str]
+    socket: Path
     running: asyncio.subprocess.Process | None = None
-
-    @property
-    def socket(self) -> Path:
-        """Where it serves."""
-        return self.folder / "ipam.sock"
 
     async def start(self) -> None:
         """Start it, and wait until it serves."""
@@ -60,9 +59,9 @@ class Process:
 
 
 @contextlib.asynccontextmanager
-async def process(folder: Path, *pools: str) -> AsyncIterator[Process]:
+async def process(folder: Path, *pools: str, socket: Path | None = None) -> AsyncIterator[Process]:
     """Run the reference sidecar for pools such as `prod=192.0.2.0/28`."""
-    sidecar = Process(folder, pools)
+    sidecar = Process(folder, pools, socket or folder / "ipam.sock")
     await sidecar.start()
     try:
         yield sidecar

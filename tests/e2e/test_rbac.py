@@ -5,6 +5,7 @@ That they want no more than they may is asked of every cluster at its end, too (
 
 import asyncio
 import re
+from pathlib import Path
 
 from playground.api import path_of
 from playground.cluster import Cluster
@@ -52,7 +53,7 @@ DENIED = {
 }
 
 
-async def session(user: User) -> None:
+async def session(user: User, folder: Path) -> None:
     """Do a little of everything: give, share, pin, refuse, change, take back, repeat, restart."""
     key = {"allow-shared-ip": "key"}
     await user.apply(
@@ -79,7 +80,7 @@ async def session(user: User) -> None:
     await user.until("first", lambda one: not addresses(one) and not ours(one).keys() - key.keys())
     await repeat(user, "again")
     await interfere(user.cluster, "node-a")
-    await ask_provider(user)
+    await ask_provider(user, folder)
     for workload in ("deployment/allocator", "daemonset/lbnodeagent"):
         await user.kubectl("-n", INSTALL_NAMESPACE, "rollout", "restart", workload)
         await wait_rolled_out(user.cluster, workload)
@@ -99,16 +100,18 @@ async def repeat(user: User, name: str) -> None:
         await user.event(name, reason, address, count=2)
 
 
-async def ask_provider(user: User) -> None:
-    """Have a Service served by an external provider, and take it away again."""
-    folder = user.cluster.paths.scratch / "ipam"
-    folder.mkdir()
+async def ask_provider(user: User, folder: Path) -> None:
+    """Have a Service served by an external provider, and take it away again.
+
+    The sidecar runs outside of the cluster, with its records in the folder and its socket inside.
+    """
     external = {
         "provider": "book",
-        "socket": str(Paths(INSIDE).scratch / "ipam" / "ipam.sock"),
+        "socket": str(Paths(INSIDE).scratch / "ipam.sock"),
         "announce": "local",
     }
-    async with process(folder, "outside=192.0.2.240/30") as sidecar:
+    socket = user.cluster.paths.scratch / "ipam.sock"
+    async with process(folder, "outside=192.0.2.188/31", socket=socket) as sidecar:
         sidecar.socket.chmod(0o777)  # daemons do not run as root
         await user.apply(
             {
@@ -119,7 +122,7 @@ async def ask_provider(user: User) -> None:
             },
             service("outside", settings={"service-group": "outside"}),
         )
-        assert await user.until_served("outside") == ("192.0.2.240",)
+        assert await user.until_served("outside") == ("192.0.2.188",)
         await user.delete("service", "outside")
         async with asyncio.timeout(SECONDS):
             while sidecar.held():  # noqa: ASYNC110  # a file, which nobody can watch
@@ -152,11 +155,11 @@ def writes_elsewhere(seen: tuple[Call, ...]) -> list[Call]:
     ]
 
 
-def test_the_daemons_ask_for_exactly_what_the_manifests_grant(story: Story) -> None:
+def test_the_daemons_ask_for_exactly_what_the_manifests_grant(story: Story, tmp_path: Path) -> None:
     """Of all they did in this cluster, here and in other tests, and no right was for nothing."""
 
     async def scene(user: User) -> None:
-        await session(user)
+        await session(user, tmp_path)
         seen = calls(user.cluster.paths.log("audit"))
         assert not excesses(seen)
         assert not unused(seen)
