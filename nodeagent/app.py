@@ -15,7 +15,7 @@ from nodeagent.shell.announcer import Announcer
 from nodeagent.shell.inspector import Inspector
 from nodeagent.shell.kernel import Kernel
 from nodeagent.shell.leases import LeaseKeeper
-from nodeagent.shell.metrics import AgentMetrics, Snapshot
+from nodeagent.shell.metrics import AgentMetrics, Snapshot, Tallies
 from nodeagent.shell.reconcile import Loop, Parts
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
@@ -56,9 +56,10 @@ class Agent:
         store = LeaseStore(clients.lease, settings.namespace, LEASE_PREFIX + settings.node)
         self.keeper = LeaseKeeper(store, clock, settings.lease_seconds, waker.wake)
         self.announcer = Announcer(clock, self.loop.may_send)
-        metrics = AgentMetrics(
-            self.registry, self._snapshot, self.keeper.counts, self.announcer.counts
+        tallies = Tallies(
+            renewals=self.keeper.counts, packets=self.announcer.counts, looks=self.kernel.counts
         )
+        metrics = AgentMetrics(self.registry, self._snapshot, tallies)
         self.poster = EventPoster(clients.events, "purelb-lbnodeagent", settings.node, clock)
         self.reporter = Reporter(settings.node, self.world, metrics, self.poster)
         self.inspector = Inspector(settings.node, self.world, self.reporter, waker, clock)

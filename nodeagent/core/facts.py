@@ -12,6 +12,7 @@ from nodeagent.core.election import Electorate
 from nodeagent.core.gate import Record
 from nodeagent.core.links import Observed
 from nodeagent.core.remote import NO_POOLS, RemotePools
+from nodeagent.core.struggles import Struggles
 from nodeagent.core.verdicts import Memory
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
@@ -28,8 +29,8 @@ class Facts:
     matters; an absent key is a Service without a slice, or not seen yet unless `has_endpoints`.
     `failure` is why the dummy link could not be made lately. `is_leaving`: remote addresses go as
     well. `unrest` is the gate's record. `installed` are the addresses put in place and not
-    withdrawn since, whether they are still there or not. `memory` is that of
-    the last `DesiredState`.
+    withdrawn since, whether they are still there or not. `struggles` are the addresses that others
+    removed lately. `memory` is that of the last `DesiredState`.
     """
 
     me: NodeName
@@ -48,4 +49,5 @@ class Facts:
     observed: Observed | None = None
     unrest: Record = field(default_factory=dict)
     installed: frozenset[IPAddress] = frozenset()
+    struggles: Struggles = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory)

@@ -33,6 +33,7 @@ class Check(StrEnum):
     PROMOTION = "PromoteSecondaries"
     POOL = "UnreachablePool"
     KERNEL = "KernelFeatures"
+    STRUGGLE = "AddressesRemoved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

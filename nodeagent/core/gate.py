@@ -11,6 +11,7 @@ Belongs here: the record of unrest on a link, the gate, the order watch. Does no
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -22,6 +23,7 @@ from purelb.api.links import IFA_F_PERMANENT, LinkAddress, network_of
 QUIET: Final = 0.1  # seconds without a change of own addresses
 LONGEST: Final = 5.0  # seconds after which a link that never gets quiet is used all the same
 ALONE: Final = 0.003  # seconds to see whether the loss of one of ours comes alone
+TOGETHER: Final = 1.0  # seconds between changes that have one cause
 LONG_AGO: Final = float("-inf")
 HOST_PREFIX: Final = 32  # all of our IPv4 addresses on NICs
 
@@ -39,6 +41,16 @@ class Unrest:
 
 
 CALM = Unrest()
+
+
+class Cause(StrEnum):
+    """Why an address had to be put back: label `reason` of the repairs."""
+
+    REMOVED = "removed"  # it alone
+    RECONFIGURED = "reconfigured"  # the link's own addresses or its carrier changed, too
+    UNSEEN = "unseen"  # no event told of it: a look at everything found it missing
+
+
 Record: TypeAlias = Mapping[tuple[int, Family], Unrest]  # by link index and family
 
 
@@ -109,11 +121,19 @@ def gate(home: Home, record: Record, now: Instant) -> Gate:
             return Blocked(f"{home.nic.link.name} has no carrier")
         reason = f"{home.nic.link.name} has no usable address of its own in {home.network}"
         return Blocked(reason, withdraws=True)
-    family = Family.IPV4 if home.network.version == 4 else Family.IPV6
-    unrest = record.get((home.nic.link.index, family), CALM)
+    unrest = _unrest(home, record)
     quiet_at = min(unrest.changed + QUIET, unrest.began + LONGEST)
     at = max(quiet_at, unrest.lost + ALONE)
     return WaitUntil(at) if now < at else CLEAR
+
+
+def cause(home: Home, record: Record) -> Cause:
+    """Return why an address is missing on the link of its home."""
+    unrest = _unrest(home, record)
+    if unrest.changed == unrest.lost == LONG_AGO:
+        return Cause.UNSEEN
+    is_alone = unrest.changed < unrest.lost - TOGETHER
+    return Cause.REMOVED if is_alone else Cause.RECONFIGURED
 
 
 def misplaced(
@@ -145,6 +165,11 @@ def misplaced(
 def _flags(observed: Observed) -> dict[Placed, int]:
     """Index the flags once per observation: a burst of events asks for each of its addresses."""
     return {placed(entry): entry.flags | IFA_F_PERMANENT for entry in observed.addresses}
+
+
+def _unrest(home: Home, record: Record) -> Unrest:
+    family = Family.IPV4 if home.network.version == 4 else Family.IPV6
+    return record.get((home.nic.link.index, family), CALM)
 
 
 def _own_by_link(observed: Observed) -> dict[tuple[int, Family], tuple[object, ...]]:

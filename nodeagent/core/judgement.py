@@ -17,7 +17,7 @@ from nodeagent.core.election import Electorate
 from nodeagent.core.endpoints import may_announce
 from nodeagent.core.facts import Facts
 from nodeagent.core.fence import Neighbors, take_at
-from nodeagent.core.gate import CLEAR, Blocked, Gate, WaitUntil, gate
+from nodeagent.core.gate import CLEAR, Blocked, Cause, Gate, WaitUntil, cause, gate
 from nodeagent.core.inputs import Common
 from nodeagent.core.links import Ambiguous, Home, Observed, Selection
 from nodeagent.core.refusals import forbidden, unreachable
@@ -272,11 +272,10 @@ def _here(
     context: Context, vip: Vip, home: Home, tenure: Tenure, entry: LinkAddress | None
 ) -> Here:
     address = vip.address
-    gate = context.gate_of(home, address)
-    if context.now < tenure.retry_at and not isinstance(gate, Blocked):
-        gate = WaitUntil(tenure.retry_at)
+    gate = _patient(context, tenure, address, context.gate_of(home, address))
     is_in_place = entry is not None and not entry.flags & IFA_F_DADFAILED
     must_go = isinstance(gate, Blocked) and gate.withdraws
+    is_repair = entry is None and address in context.facts.installed
     return Here(
         address=address,
         link=home.nic.link,
@@ -286,8 +285,18 @@ def _here(
         preferred_limit=context.common.lifetimes.preferred if address.version == 4 else 0,
         gate=gate,
         is_standing=is_in_place and not must_go,
-        is_repair=entry is None and address in context.facts.installed,
+        is_repair=is_repair,
+        cause=cause(home, context.facts.unrest) if is_repair else Cause.REMOVED,
     )
+
+
+def _patient(context: Context, tenure: Tenure, address: IPAddress, gate: Gate) -> Gate:
+    """Return a gate that opens no sooner than a duplicate or a struggle allows."""
+    struggle = context.facts.struggles.get(address)
+    at = max(tenure.retry_at, struggle.open_at if struggle is not None else -math.inf)
+    if isinstance(gate, Blocked) or context.now >= at:
+        return gate
+    return WaitUntil(max(at, gate.at) if isinstance(gate, WaitUntil) else at)
 
 
 def _changes(here: Here, context: Context, entry: LinkAddress | None) -> tuple[Instant, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias, assert_never
 
-from nodeagent.core.gate import Blocked, Clear, misplaced
+from nodeagent.core.gate import Blocked, Cause, Clear, misplaced
 from nodeagent.core.links import Observed
 from nodeagent.core.rest import begun, can_announce, is_place
 from nodeagent.core.verdicts import Away, DesiredState, Here, Reason, Terms, Wait
@@ -32,11 +32,12 @@ from purelb.api.links import (
 
 @dataclass(frozen=True, slots=True)
 class AddAddress:
-    """Put an address on a link; `is_repair`: it was in place before and somebody removed it."""
+    """Put an address on a link; `is_repair`: it was in place before and went by `cause`."""
 
     link: LinkName
     entry: NewAddress
     is_repair: bool = False
+    cause: Cause = Cause.REMOVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,8 @@ class _Draft:
                 if lacks_mark or self._is_stale(standing.valid_seconds, terms):
                     self.refreshes.append(RefreshAddress(verdict.link.name, new))
             elif isinstance(verdict.gate, Clear):
-                add = AddAddress(verdict.link.name, new, is_repair=verdict.is_repair)
+                link, cause = verdict.link.name, verdict.cause
+                add = AddAddress(link, new, is_repair=verdict.is_repair, cause=cause)
                 self.additions.append(add)
 
     def reorder(self) -> None:

@@ -210,8 +210,8 @@ class _Teller:
             case RaiseLink(link=link) | DeleteLink(link=link) if error:
                 fields = {"interface": link, "error": error}
                 self.lines.append(Line(op="linkFailed", level=Level.WARNING, fields=fields))
-            case AddAddress(is_repair=True):
-                self.counts.append(Count(words.DRIFT_REPAIRED, (("reason", "removed"),)))
+            case AddAddress(is_repair=True, cause=cause):
+                self.counts.append(Count(words.DRIFT_REPAIRED, (("reason", cause.value),)))
             case ReorderAddress():
                 self.counts.append(Count(words.ORDER_FIXED))
             case RefreshAddress():

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from nodeagent.core.config import Garp, NodeConfig, Unconfigured
 from nodeagent.core.dummy import Dummy
-from nodeagent.core.gate import CLEAR, Gate
+from nodeagent.core.gate import CLEAR, Cause, Gate
 from nodeagent.core.inputs import Inputs
 from nodeagent.core.links import Presence, Selection
 from nodeagent.core.vips import Vip
@@ -70,7 +70,7 @@ class Here:
 
     `preferred_limit` is the user's upper limit in seconds; the `Terms` of the state say the rest.
     `gate` says when a missing one may be added, and whether one in place must go.
-    `is_standing`: it is in place and may stay; `is_repair`: it was, and is no longer.
+    `is_standing`: it is in place and may stay; `is_repair`: it was, and is no longer, by `cause`.
     `group` is empty for a local address; a remote one has that of its pool and stands on the dummy
     link of every node, without election, slot and packets.
     """
@@ -83,6 +83,7 @@ class Here:
     gate: Gate = CLEAR
     is_standing: bool = False
     is_repair: bool = False
+    cause: Cause = Cause.REMOVED
     group: PoolName = NO_GROUP
 
     @property

@@ -7,7 +7,7 @@ what is told when, is the core's (`hostchecks`, `findings`).
 import asyncio
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -17,6 +17,7 @@ from nodeagent.core.hostchecks import check
 from nodeagent.core.hostfacts import ALL, Host, Sysctls, inspected, questions
 from nodeagent.core.links import Observed
 from nodeagent.core.refusals import unreachable_pools
+from nodeagent.core.struggles import Struggles, complaints, culprits
 from nodeagent.core.verdicts import DesiredState
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.waker import Waker
@@ -28,6 +29,7 @@ from purelb.runtime.clock import Clock, wall_clock
 from purelb.runtime.errors import PurelbError
 from purelb.runtime.netlink.events import SETTINGS, EventSocket
 from purelb.runtime.netlink.routes import ways
+from purelb.runtime.processes import name_of
 from purelb.runtime.sysctls import read_conf
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ class Pass:
     observed: Observed
     desired: DesiredState
     held: Mapping[IPAddress, LinkName]
+    struggles: Struggles
 
     def differs(self, before: "Pass | None") -> bool:
         """Tell whether there is a reason to look now."""
@@ -109,6 +112,7 @@ class Inspector:
             except PurelbError as error:
                 logger.debug("cannot look at the host", extra={"error": str(error)})
                 return  # what stands, stands
+            found += self._struggles(last, last.config)
         self._tell(stand(self._standing, found, self._clock.now()))
 
     async def _host(self, last: Pass, config: NodeConfig) -> Host:
@@ -124,6 +128,14 @@ class Inspector:
         )
         sysctls = {name: _sysctls(name) for name in (ALL, *inspected(host))}
         return replace(host, sysctls=sysctls, ways=await ways(questions(host)))
+
+    def _struggles(self, last: Pass, config: NodeConfig) -> Iterable[Finding]:
+        """Return who removes addresses of ours; `last.struggles` is the record as it is now."""
+        links = {link.index: link.name for link in last.observed.links}
+        going = culprits(last.struggles, self._clock.now())
+        found = [(links[index], port) for index, port in going if index in links]
+        names = {port: name for _, port in found if (name := name_of(port))}
+        return complaints(found, names, config.source)
 
     def _tell(self, standing: Standing) -> None:
         before, self._standing = self._standing, standing

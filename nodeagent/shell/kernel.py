@@ -6,7 +6,9 @@ Belongs here: what is read when, and which events are news. Does not: what follo
 
 import logging
 import os
+import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import NoReturn, Self, assert_never
 
@@ -25,6 +27,7 @@ from nodeagent.core.plan import (
     RemoveAddress,
     ReorderAddress,
 )
+from nodeagent.core.struggles import Struggle, is_over, lost, put_back
 from nodeagent.shell.dummy import change_link
 from purelb.api.addresses import Family, IPAddress, family_of
 from purelb.api.identifiers import Instant
@@ -49,7 +52,16 @@ logger = logging.getLogger(__name__)
 
 LINKS, ROUTES = "links", "routes"
 AUDIT_SECONDS = 5.0  # between two looks at everything, whatever the events said
+AUDIT_SPREAD = 0.8, 1.2  # times that, so that the nodes of a cluster do not look all at once
 TRIES = 3  # a list of addresses is incomplete when others change some meanwhile
+
+
+@dataclass(slots=True)
+class LookCounts:
+    """How often everything was looked at, and how often events had been lost."""
+
+    audits: int = 0
+    losses: int = 0
 
 
 class Kernel:
@@ -57,6 +69,8 @@ class Kernel:
 
     def __init__(self, clock: Clock, wake: Callable[[], None], dummy_kind: str) -> None:
         self.unrest: Record = {}
+        self.struggles: dict[IPAddress, Struggle] = {}
+        self.counts = LookCounts()
         self._clock, self._wake, self._dummy_kind = clock, wake, dummy_kind
         self._addresses = AddressSocket()
         self._events = EventSocket(self._note)
@@ -118,7 +132,11 @@ class Kernel:
         now = self._clock.now()
         if now >= self._audit_at:
             self._stale = {LINKS, ROUTES}
-            self._audit_at = now + AUDIT_SECONDS
+            self._audit_at = now + AUDIT_SECONDS * random.uniform(*AUDIT_SPREAD)
+            self.counts.audits += 1
+            over = [known for known, one in self.struggles.items() if is_over(one, now)]
+            for address in over:
+                del self.struggles[address]
         await self._read_stale()
         for _ in range(TRIES):
             read_at = self._clock.now()
@@ -183,9 +201,21 @@ class Kernel:
             changes += wanted
             spans.append((op, len(wanted)))
         errors = iter(await self._addresses.apply(changes))
-        return tuple(
+        outcomes = tuple(
             Outcome(op, _error([next(errors) for _ in range(count)])) for op, count in spans
         )
+        self._note_put_back(outcomes)
+        return outcomes
+
+    def _note_put_back(self, outcomes: Sequence[Outcome]) -> None:
+        now = self._clock.now()
+        for outcome in outcomes if self.struggles else ():
+            match outcome:
+                case Outcome(AddAddress(entry=new), error=""):
+                    if (struggle := self.struggles.get(new.address)) is not None:
+                        self.struggles[new.address] = put_back(struggle, now)
+                case _:
+                    pass
 
     async def _prepare(self, op: Op) -> None:
         """Note what we are about to take away ourselves; it is no loss when the event comes."""
@@ -201,8 +231,8 @@ class Kernel:
 
     def _note(self, event: Event) -> None:
         match event:
-            case AddressGone(index=index, address=address, prefix=prefix, mark=mark):
-                self._note_gone(Placed(index, address, prefix), mark)
+            case AddressGone():
+                self._note_gone(event)
             case AddressSeen(address=entry):
                 last = self._last
                 if last is not None and not is_news(last, entry):
@@ -218,6 +248,7 @@ class Kernel:
                 self._stale.add(ROUTES)
             case Lost():
                 self._stale |= {LINKS, ROUTES}
+                self.counts.losses += 1
             case _:
                 assert_never(event)
         self._wake()
@@ -229,7 +260,8 @@ class Kernel:
         if event.gone:
             self.unrest = {k: v for k, v in self.unrest.items() if k[0] != event.index}
 
-    def _note_gone(self, place: Placed, mark: int) -> None:
+    def _note_gone(self, event: AddressGone) -> None:
+        place, mark = Placed(event.index, event.address, event.prefix), event.mark
         now, family = self._clock.now(), family_of(place.address)
         record = self._last.record if self._last is not None else frozenset()
         if mark != OUR_MARK and place not in record:
@@ -239,6 +271,8 @@ class Kernel:
         else:
             self.unrest = note_loss(self.unrest, place.index, family, now)
             self._lost[place.address] = now
+            before = self.struggles.get(place.address)
+            self.struggles[place.address] = lost(before, place.index, event.by, now)
 
 
 def _changes(op: Op) -> list[Change]:

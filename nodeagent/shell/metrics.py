@@ -12,6 +12,7 @@ from nodeagent.core.findings import Check, Finding
 from nodeagent.core.report import Told
 from nodeagent.core.words import Count
 from nodeagent.shell.announcer import PacketCounts
+from nodeagent.shell.kernel import LookCounts
 from nodeagent.shell.leases import RenewalCounts
 from purelb.api.addresses import IPNetwork
 from purelb.api.identifiers import NodeName
@@ -58,6 +59,15 @@ class Snapshot:
     findings: Collection[Finding] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tallies:
+    """What others count."""
+
+    renewals: RenewalCounts
+    packets: PacketCounts
+    looks: LookCounts
+
+
 class AgentMetrics:
     """All series of the process but its own figures."""
 
@@ -65,8 +75,7 @@ class AgentMetrics:
         self,
         registry: CollectorRegistry,
         snapshot: Callable[[], Snapshot],
-        renewals: RenewalCounts,
-        packets: PacketCounts,
+        tallies: Tallies,
     ) -> None:
         self._counters = {
             name: Counter(name, text, labels, registry=registry)
@@ -78,7 +87,7 @@ class AgentMetrics:
             buckets=REPAIR_BUCKETS,
             registry=registry,
         )
-        registry.register(_AgentCollector(snapshot, renewals, packets))
+        registry.register(_AgentCollector(snapshot, tallies))
 
     def count(self, count: Count) -> None:
         """Take in one increment."""
@@ -93,10 +102,8 @@ class AgentMetrics:
 class _AgentCollector(Collector):
     """Everything that is true at the scrape, from one snapshot."""
 
-    def __init__(
-        self, snapshot: Callable[[], Snapshot], renewals: RenewalCounts, packets: PacketCounts
-    ) -> None:
-        self._snapshot, self._renewals, self._packets = snapshot, renewals, packets
+    def __init__(self, snapshot: Callable[[], Snapshot], tallies: Tallies) -> None:
+        self._snapshot, self._tallies = snapshot, tallies
 
     def collect(self) -> Iterable[Metric]:
         """Compute gauges and read the tallies that others keep."""
@@ -107,14 +114,17 @@ class _AgentCollector(Collector):
         yield _gauge("purelb_election_member_count", "Live nodes", now.members)
         yield _gauge("purelb_election_subnet_count", "Distinct subnets", now.subnets)
         yield _gauge("purelb_election_local_subnet_count", "Own subnets", len(now.local_subnets))
-        renewed, failed = self._renewals.renewed, self._renewals.failed
+        renewed, failed = self._tallies.renewals.renewed, self._tallies.renewals.failed
         yield _counter("purelb_election_lease_renewals", "Renewals", renewed)
         yield _counter("purelb_election_lease_renewal_failures", "Failed renewals", failed)
-        sent = self._packets
+        sent = self._tallies.packets
         yield _counter("purelb_lbnodeagent_garp_sent", "Gratuitous ARP pairs", sent.garp_sent)
         yield _counter("purelb_lbnodeagent_garp_errors", "Failed ARP", sent.garp_errors)
         yield _counter("purelb_lbnodeagent_na_sent", "Advertisements", sent.na_sent)
         yield _counter("purelb_lbnodeagent_na_errors", "Failed advertisements", sent.na_errors)
+        looks = self._tallies.looks
+        yield _counter("purelb_lbnodeagent_audits", "Looks at everything", looks.audits)
+        yield _counter("purelb_lbnodeagent_events_lost", "Times events were lost", looks.losses)
         yield self._states(now)
         yield self._found(now)
         yield self._announced(now)

@@ -211,6 +211,7 @@ class Loop:
             failure=self._failure,
             is_leaving=self._is_leaving,
             installed=self.told.installed,
+            struggles=self._kernel.struggles,
             memory=self.desired.memory,
         )
 
@@ -260,8 +261,13 @@ class Loop:
         """Show the inspector what this pass went by."""
         config = self.desired.memory.config
         if config is not None:
-            held = self.told.held
-            last = Pass(config=config, observed=observed, desired=self.desired, held=held)
+            last = Pass(
+                config=config,
+                observed=observed,
+                desired=self.desired,
+                held=self.told.held,
+                struggles=self._kernel.struggles,
+            )
             self._connected.inspector.note(last)
 
     def _announce(self, outcomes: tuple[Outcome, ...], found: Report) -> None:

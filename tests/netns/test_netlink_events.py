@@ -128,6 +128,26 @@ def test_a_removed_address_is_reported_with_its_mark(link: int, vip: str) -> Non
     assert [type(event) for event in events] == [AddressSeen, AddressGone]
 
 
+@pytest.mark.parametrize(("vip", "is_told"), [("192.0.2.10", True), ("2001:db8::10", False)])
+def test_who_has_removed_an_address_is_told_for_ipv4(link: int, vip: str, *, is_told: bool) -> None:
+    """By its process id, as long as it has a socket of its own."""
+
+    async def scenario() -> tuple[int, int]:
+        async with running() as seen, AddressSocket() as addresses:
+            await addresses.apply([new(link, vip)])
+            await seen.wait_until(lambda events: bool(additions(events)))
+            length = 32 if is_told else 128
+            command = ("ip", "address", "delete", f"{vip}/{length}", "dev", "vip0")
+            process = await asyncio.create_subprocess_exec(*command)
+            await process.wait()
+            events = await seen.wait_for(gone(new(link, vip)))
+            (found,) = (event for event in events if isinstance(event, AddressGone))
+            return found.by, process.pid
+
+    by, process = asyncio.run(scenario())
+    assert by == (process if is_told else 0)
+
+
 @BOTH
 def test_an_expired_address_is_reported(link: int, vip: str) -> None:
     """The kernel takes it away up to about a second late, and says so."""

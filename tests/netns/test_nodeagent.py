@@ -187,6 +187,35 @@ def test_an_address_that_somebody_removes_comes_back_behind_the_nodes_own() -> N
     play(work)
 
 
+def test_a_program_that_fights_us_is_named_on_the_nodes_lbnodeagent() -> None:
+    """It answers each return of the address at once; the address comes back all the same."""
+    fighter = """
+import subprocess, sys
+monitor = subprocess.Popen(["ip", "-o", "monitor", "address"], stdout=subprocess.PIPE, text=True)
+remove = ["ip", "address", "del", f"{sys.argv[1]}/32", "dev", "eth0"]
+subprocess.run(remove)
+for line in monitor.stdout:
+    if sys.argv[1] in line and not line.startswith("Deleted"):
+        subprocess.run(remove)
+"""
+
+    async def work(stage: Scene) -> None:
+        (address,) = await stage.service("web")
+        node = await stage.placed(address)
+        fight = stage.cluster.running(node, sys.executable, "-c", fighter, address)
+        async with fight, asyncio.timeout(SECONDS):
+            async for _, event in stage.cluster.api.watch(path_of("Event", "purelb-system")):
+                if event["reason"] == "AddressesRemoved":
+                    break
+        assert event["involvedObject"]["kind"] == "LBNodeAgent"
+        assert event["type"] == "Warning"
+        assert f"node {node}: eth0: " in event["message"]
+        assert await stage.placed(address) == node
+        assert stage.cluster.log(f"nodeagent-{node}").count("electionWon") < 100
+
+    play(work)
+
+
 def test_foreign_addresses_stay_and_orphans_with_our_mark_go() -> None:
     """A Service deleted while the agent is dead leaves an orphan; only that is swept."""
 

@@ -10,8 +10,9 @@ from allocator.shell.world import WorldStore
 from nodeagent.core.config import SelectorState
 from nodeagent.core.report import Told
 from nodeagent.shell.announcer import PacketCounts
+from nodeagent.shell.kernel import LookCounts
 from nodeagent.shell.leases import RenewalCounts
-from nodeagent.shell.metrics import AgentMetrics, Snapshot
+from nodeagent.shell.metrics import AgentMetrics, Snapshot, Tallies
 from purelb.api.identifiers import NodeName
 from purelb.runtime.metrics import CollectorRegistry, new_registry
 
@@ -38,7 +39,8 @@ def _registries() -> Mapping[str, CollectorRegistry]:
         subnets=1,
         local_subnets=(),
     )
-    AgentMetrics(agent, lambda: snapshot, RenewalCounts(), PacketCounts())
+    tallies = Tallies(renewals=RenewalCounts(), packets=PacketCounts(), looks=LookCounts())
+    AgentMetrics(agent, lambda: snapshot, tallies)
     return {"allocator": allocator, "node agent": agent}
 
 

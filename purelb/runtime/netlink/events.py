@@ -9,7 +9,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import NoReturn, Self, TypeAlias
 
@@ -24,16 +24,22 @@ GROUPS = (1, 5, 7, 9, 11)
 SETTINGS = (24,)  # IPV4_NETCONF; tells of forwarding and rp_filter, not of all settings
 EVENT_BUFFER = 4 << 20  # bytes; the kernel doubles it and counts about 1 KiB for an event
 EVENTS_PER_TURN = 200  # then other tasks of the loop have one
+ERROR_PAUSE = 0.1  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressGone:
-    """An address left a link: deleted by anyone, us too, expired, or gone with its link."""
+    """An address left a link: deleted by anyone, us too, expired, or gone with its link.
+
+    `by` is the netlink port of whoever deleted it: mostly its process id, as the kernel gives it to
+    a program's first socket. 0 if nobody did, and always for IPv6 (measured, Linux 6.18).
+    """
 
     index: int
     address: IPAddress
     prefix: int
     mark: int
+    by: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +146,9 @@ class EventSocket:
         try:
             data = await asyncio.get_running_loop().sock_recv(self._socket, RECEIVE_BYTES)
         except OSError as error:
-            if error.errno != errno.ENOBUFS:
-                raise
             self._replace_socket()
-            await asyncio.sleep(0)  # under a steady flood too, others have their turn
+            # Under a steady flood too, others have their turn; what else fails may fail again.
+            await asyncio.sleep(0 if error.errno == errno.ENOBUFS else ERROR_PAUSE)
             return [_LOST]
         return [event for message in wire.messages(data) if (event := _event(message)) is not None]
 
@@ -181,7 +186,11 @@ def _address_event(message: wire.Message) -> Event | None:
     if message.kind == wire.RTM_NEWADDR:
         return AddressSeen(address=address)
     return AddressGone(
-        index=address.index, address=address.address, prefix=address.prefix, mark=address.mark
+        index=address.index,
+        address=address.address,
+        prefix=address.prefix,
+        mark=address.mark,
+        by=message.port,
     )
 
 

@@ -63,12 +63,16 @@ _S32 = struct.Struct("=i")
 
 
 class Message(NamedTuple):
-    """One received message; `body` is what follows the header."""
+    """One received message; `body` is what follows the header.
+
+    `port` is that of the socket which asked for what an event tells; 0 if the kernel does not say.
+    """
 
     kind: int
     flags: int
     sequence: int
     body: bytes
+    port: int = 0
 
 
 class Request(NamedTuple):
@@ -105,10 +109,11 @@ def messages(data: bytes) -> Iterator[Message]:
     """Split what one receive returned; a cut-off rest is dropped."""
     at, size = 0, len(data)
     while at + _HEADER.size <= size:
-        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
+        length, kind, flags, sequence, port = _HEADER.unpack_from(data, at)
         if not _HEADER.size <= length <= size - at:
             return
-        yield Message(kind, flags, sequence, data[at + _HEADER.size : at + length])
+        body = data[at + _HEADER.size : at + length]
+        yield Message(kind, flags, sequence, body, port)
         at += (length + 3) & ~3
 
 

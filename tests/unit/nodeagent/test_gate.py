@@ -11,9 +11,11 @@ from nodeagent.core.gate import (
     LONGEST,
     QUIET,
     Blocked,
+    Cause,
     Gate,
     Record,
     WaitUntil,
+    cause,
     compare,
     gate,
     is_known,
@@ -139,6 +141,22 @@ def test_an_address_that_changes_its_flags_was_there_before(
 ) -> None:
     """The end of duplicate detection is no unrest."""
     assert is_known(observed(entry(OWN)), seen) is expected
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        pytest.param({}, Cause.UNSEEN, id="no-event"),
+        pytest.param(after(lost=100.0), Cause.REMOVED, id="alone"),
+        pytest.param(after(50.0, lost=100.0), Cause.REMOVED, id="long-after-others"),
+        pytest.param(after(99.5, lost=100.0), Cause.RECONFIGURED, id="together"),
+        pytest.param(after(100.5, lost=100.0), Cause.RECONFIGURED, id="and-then-others"),
+        pytest.param(after(100.0), Cause.RECONFIGURED, id="withdrawn-by-us"),
+    ],
+)
+def test_a_loss_has_a_cause(record: Record, expected: Cause) -> None:
+    """By what else happened on the link."""
+    assert cause(HOME, record) is expected
 
 
 HOST = f"{VIP}/32"

@@ -192,7 +192,7 @@ def test_a_repair_counts_as_drift_and_as_a_placement() -> None:
     one.kernel.advance(NOW + 1 + QUIET)
     found = one.run()
     assert counts(found) == {words.DRIFT_REPAIRED: 1, words.WINS: 1, words.ADDITIONS: 1}
-    assert Count(words.DRIFT_REPAIRED, (("reason", "removed"),)) in found.counts
+    assert Count(words.DRIFT_REPAIRED, (("reason", "reconfigured"),)) in found.counts
     assert (lines(found), found.slots) == ([("electionWon", str(VIP))], ())
 
 
