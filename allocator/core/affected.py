@@ -17,9 +17,13 @@ from purelb.api.identifiers import NodeName, ServiceKey
 def affected(old: PoolSet, new: PoolSet, ledger: Ledger) -> tuple[ServiceKey, ...]:
     """Return all Services that wait, oldest first, then the owners in pools that differ, sorted.
 
-    Owners keep what they have; some may get more, such as an address of a new range.
+    Owners keep what they have; some may get more, such as an address of a new range. All owners are
+    concerned where other Services than before are served by a pool that gives one address of each
+    range: those Services want more, or are to hear why they get none, wherever their addresses lie.
     """
     waiting = ledger.all_waiting()
+    if _serves_others_widely(old, new):
+        return _merged(waiting, {holding.key for holding in ledger.holdings()})
     names = old.pools.keys() | new.pools.keys()
     changed = [
         pool
@@ -51,6 +55,14 @@ def announced_by(world: World, nodes: Collection[NodeName]) -> tuple[ServiceKey,
             if any(slot.node in nodes for family in FAMILIES for slot in service.slots(family))
         )
     )
+
+
+def _serves_others_widely(old: PoolSet, new: PoolSet) -> bool:
+    wide, were_wide = (
+        {name for name, pool in pools.pools.items() if pool.group.multi_pool}
+        for pools in (new, old)
+    )
+    return wide != were_wide or bool(wide and old.bindings != new.bindings)
 
 
 def _owners(pools: Iterable[Pool], ledger: Ledger) -> set[ServiceKey]:

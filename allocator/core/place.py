@@ -149,12 +149,17 @@ def _bound(request: AddressRequest, pool: Pool, family: Family, ledger: Ledger) 
 
 
 def joined(request: AddressRequest, address: IPAddress, pool: Pool, ledger: Ledger) -> Found:
-    """Give one certain address, alone or beside its owners, or say why not."""
+    """Give one certain address, alone or beside its owners, or say why not.
+
+    Whatever the reason, a change of owners may help: it may be asked for only because a sharing key
+    stands for it.
+    """
     if (guard := pool.guard(address)) is not None:
-        return Lack(problem=refusals.guarded(address, guard, pool))
+        return Lack(problem=refusals.guarded(address, guard, pool), wants=frozenset({address}))
     kept_for = pool.reservations.kept.get(address, request.key)
     if kept_for != request.key:
-        return Lack(problem=refusals.reserved(address, kept_for, pool))
+        problem = refusals.reserved(address, kept_for, pool)
+        return Lack(problem=problem, wants=frozenset({address}))
     objection = ledger.objection(address, request.key, request.sharing, request.ports)
     if objection is None:
         return Allocation(address=address, pool=pool)

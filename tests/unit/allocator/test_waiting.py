@@ -161,6 +161,21 @@ def test_a_changed_group_concerns_who_waits_and_who_owns_there() -> None:
     assert affected(old, pools(ONE), cluster.ledger) == (*waiting, in_other)
 
 
+def test_a_pool_that_begins_to_give_many_addresses_concerns_all_owners() -> None:
+    """Also those whose address is of another group: they are served by it from now on."""
+    cluster = Cluster(ONE)
+    web = cluster.create("web")
+    cluster.converge()
+    old = cluster.pools
+    wide = pools(group("default", "10.0.8.0/31", multi_pool=True))
+    assert affected(old, wide, cluster.ledger) == (web,)
+    bound = pools(
+        group("default", "10.0.8.0/31", multi_pool=True, namespaces=("shop",), is_default=True)
+    )
+    assert affected(wide, bound, cluster.ledger) == (web,)
+    assert affected(wide, wide, cluster.ledger) == ()
+
+
 def test_a_new_group_serves_who_waited_for_it() -> None:
     """Pending Services are retried when groups change, in order of arrival."""
     cluster = Cluster()
