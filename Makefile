@@ -6,13 +6,14 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 SOURCES := allocator ipam nodeagent purelb playground benchmarks tests
 BENCH ?= all
+SOAK_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup lock demo up down fmt lint types imports check unit test soak bench
+.PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator bench
 .PHONY: control-plane e2e proto clean
 
 help: ## Show this help
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Make the virtual environment in .venv
 $(STAMP): requirements/dev.txt pyproject.toml tools/needs.sh
@@ -59,6 +60,9 @@ test: check unit ## Everything that must hold, cheap gates first
 
 soak: $(STAMP) ## The long form of what `make test` does shortly, with bars for delays (an hour)
 	@PURELB_SOAK=1 $(PYTEST) -s tests/netns/test_networkd.py
+
+soak-allocator: $(STAMP) ## Random plays of the allocator's core against a naive model (an hour)
+	@$(BIN)/python -m tests.properties.soak machine --seconds $(SOAK_SECONDS)
 
 bench: $(STAMP) ## Measure (one: make bench BENCH=create); writes benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks $(BENCH)

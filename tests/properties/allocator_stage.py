@@ -7,6 +7,7 @@ looks at the whole.
 
 import random
 from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
 
 from allocator.core.affected import affected
 from allocator.core.conditions import PENDING
@@ -16,6 +17,7 @@ from allocator.core.ledger import Ledger
 from purelb.api.addresses import Family, family_of
 from purelb.api.groups import GroupView
 from purelb.api.identifiers import ServiceKey, service_key
+from tests.invariants import starving
 from tests.unit.allocator.builders import V4, V6, Cluster, ConflictError, group, pools
 
 NAMES = ("a", "b", "c", "d", "e", "f")
@@ -53,9 +55,15 @@ SUBNETS = ("10.0.0.0/31", "10.0.0.0/30", "10.0.1.0/31", "2001:db8::/64", "10.0.0
 
 
 class Stage:
-    """One allocator and its cluster. A Service has at most one write in flight."""
+    """One allocator and its cluster. A Service has at most one write in flight.
+
+    `steps` counts the checks of all stages of this process: one follows every act.
+    """
+
+    steps: ClassVar[int] = 0
 
     def __init__(self, groups: Collection[GroupView]) -> None:
+        self.groups = groups
         self.cluster = Cluster(*groups, active_subnets=SUBNETS)
         self.in_flight: dict[ServiceKey, Decision] = {}
 
@@ -94,6 +102,7 @@ class Stage:
     def change_groups(self, groups: Collection[GroupView]) -> None:
         """Deliver another set of groups."""
         old, self.cluster.pools = self.cluster.pools, pools(*groups)
+        self.groups = groups
         marked = affected(old, self.cluster.pools, self.cluster.ledger)
         self.cluster.dirty = dict.fromkeys([*self.cluster.dirty, *marked])
 
@@ -167,6 +176,7 @@ class Stage:
 
     def check(self) -> None:
         """No address is free while a Service shows it: it cannot be given to two."""
+        Stage.steps += 1
         for key, service in self.cluster.services.items():
             for address in service.ingress:
                 assert key in self.cluster.ledger.owners(address), f"{address} is shown and free"
@@ -194,6 +204,8 @@ class Stage:
             assert key in waiting, "a clash that nobody is told of"
         assert len(set(waiting)) == len(waiting)
         assert set(waiting) <= cluster.services.keys()
+        groups = [document(group) for group in self.groups]
+        assert starving(list(cluster.objects.values()), groups) == []
         assert rebuilt(cluster, shuffled=False) == owned(ledger)
         assert rebuilt(cluster, shuffled=True) == owned(ledger)
 
@@ -224,6 +236,30 @@ def clashing(ledger: Ledger) -> set[ServiceKey]:
             if not may_share and not one.is_foreign:
                 found.add(one.key)
     return found
+
+
+def document(group: GroupView) -> dict[str, Any]:
+    """Return the ServiceGroup that a view of this module's kind was made of."""
+    pools: dict[str, Any] = {
+        f"{family.lower().removeprefix('ip')}pools": [
+            {"pool": entry.text, "subnet": entry.subnet}
+            for entry in group.entries
+            if entry.family is family
+        ]
+        for family in (V4, V6)
+    }
+    return {
+        "metadata": {"namespace": group.namespace, "name": group.name},
+        "spec": {
+            "local": {**pools, "multiPool": group.multi_pool, "balancePools": group.balance},
+            "namespaces": list(group.namespaces),
+            "enforceNamespaces": group.enforces,
+            "namespaceDefault": group.is_default,
+            "reservations": [
+                {"address": address, "service": service} for address, service in group.reservations
+            ],
+        },
+    }
 
 
 def owned(ledger: Ledger) -> set[tuple[object, ...]]:

@@ -54,6 +54,11 @@ def acts(stage: Stage, dice: random.Random) -> list[tuple[int, Callable[[], None
 @pytest.mark.parametrize("seed", range(60))
 def test_a_random_play_gives_no_address_twice_loses_none_and_starves_nobody(seed: int) -> None:
     """Each seed is one long play; the checks are those of the stage."""
+    play(seed)
+
+
+def play(seed: int) -> None:
+    """Play once from the beginning, repeatable by the seed."""
     dice = random.Random(seed)
     stage = Stage(dice.choice(GROUPS))
     for _ in range(STEPS):
