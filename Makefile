@@ -59,7 +59,7 @@ test: check unit ## Everything that must hold, cheap gates first
 	@$(PYTEST) tests --ignore=tests/unit --ignore=tests/properties --ignore=tests/e2e
 
 soak: $(STAMP) ## The long form of what `make test` does shortly, with bars for delays (an hour)
-	@PURELB_SOAK=1 $(PYTEST) -s tests/netns/test_networkd.py
+	@PURELB_SOAK=1 $(PYTEST) -s tests/netns/test_networkd.py tests/netns/test_adversary.py
 
 soak-allocator: $(STAMP) ## Random plays of the allocator's core against a naive model (an hour)
 	@$(BIN)/python -m tests.properties.soak machine --seconds $(SOAK_SECONDS)

@@ -2,7 +2,8 @@
 
 Pure. What is removed now and then is put back at once, however often: it serves meanwhile.
 Only what is removed as soon as it is back is waited with, longer each time up to a limit: two
-programs that answer each other's changes at once would keep a core busy, and serve nobody.
+programs that answer each other's changes at once would keep a core busy, and serve nobody. The
+limit is short, because nobody can see that the other has stopped but by putting the address back.
 
 Belongs here: the record of losses and what follows from it. Does not: how a lost address is put
 back (`gate`, `plan`), the names of processes (`nodeagent.shell`).
@@ -19,9 +20,10 @@ from purelb.api.identifiers import Instant, LinkName
 
 MANY: Final = 5  # losses within MINUTE that make a struggle
 MINUTE: Final = 60.0  # seconds
+QUICK: Final = 10  # losses in a row, each SOON after the return, before there are pauses
 SOON: Final = 1.0  # seconds after which an address that is back counts as having stayed
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds
-DOUBLINGS: Final = 16  # more than it takes to reach the longest pause
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 0.5  # seconds
+DOUBLINGS: Final = 3  # until the longest pause
 
 REMEDIES: Final = {
     "systemd-network": "put KeepConfiguration=yes into the [Network] section of the .network file "
@@ -56,9 +58,9 @@ class Struggle:
     @property
     def open_at(self) -> Instant:
         """When the address may be put back."""
-        if self.quick < MANY:
+        if self.quick < QUICK:
             return LONG_AGO
-        doublings = min(self.quick - MANY, DOUBLINGS)
+        doublings = min(self.quick - QUICK, DOUBLINGS)
         return self.losses[-1] + min(LONGEST_PAUSE, FIRST_PAUSE * (1 << doublings))
 
 

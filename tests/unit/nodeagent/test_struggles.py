@@ -10,6 +10,7 @@ from nodeagent.core.struggles import (
     LONGEST_PAUSE,
     MANY,
     MINUTE,
+    QUICK,
     SOON,
     Struggle,
     complaints,
@@ -41,7 +42,7 @@ def test_what_is_removed_now_and_then_is_put_back_at_once() -> None:
 
 @pytest.mark.parametrize(
     ("times", "pause"),
-    [(MANY, None), (MANY + 1, 0.5), (MANY + 2, 1.0), (MANY + 3, 2.0), (500, LONGEST_PAUSE)],
+    [(QUICK, None), (QUICK + 1, 0.1), (QUICK + 2, 0.2), (QUICK + 3, 0.4), (500, LONGEST_PAUSE)],
 )
 def test_what_is_removed_as_soon_as_it_is_back_is_waited_with(
     times: int, pause: float | None
@@ -64,21 +65,21 @@ def test_a_missing_address_waits_until_the_struggle_allows_it() -> None:
     one.run()
     one.kernel.advance(NOW + 1)
     one.lose(ETH0, f"{VIP}/32")
-    fight = replace(struggle(MANY + 3, every=0.1, stays=0.05), losses=(NOW + 1,))
+    fight = replace(struggle(QUICK + 3, every=0.1, stays=0.05), losses=(NOW + 1,))
     one.facts = replace(one.facts, struggles={VIP: fight})
     one.run()
     found = one.desired.verdicts[VIP]
     assert isinstance(found, Here)
-    assert found.gate == WaitUntil(NOW + 3)
-    assert one.desired.next_change == NOW + 3
-    one.kernel.advance(NOW + 3)
+    assert found.gate == WaitUntil(fight.open_at)
+    assert one.desired.next_change == fight.open_at > NOW + 1
+    one.kernel.advance(fight.open_at)
     one.run()
     assert one.kernel.listing(ETH0) == (OWN, f"{VIP}/32")
 
 
 def test_an_address_in_place_does_not_wait() -> None:
     """Somebody else put it back, or it was there all the time."""
-    fight = replace(struggle(MANY, every=0.1, stays=0.05), losses=(NOW - 60,))
+    fight = replace(struggle(QUICK + 1, every=0.1, stays=0.05), losses=(NOW - 60,))
     one = agent(replace(facts(), struggles={VIP: fight}), kernel(OWN))
     one.run()
     found = one.desired.verdicts[VIP]
