@@ -16,10 +16,11 @@ from nodeagent.core.facts import Facts
 from nodeagent.core.fence import Hold, Withdraw, hold
 from nodeagent.core.inputs import Common, Inputs, Listing
 from nodeagent.core.judgement import Context, judge
-from nodeagent.core.links import Observed, Selection, select
+from nodeagent.core.links import Observed, Selection
 from nodeagent.core.remote import NO_POOLS
 from nodeagent.core.rest import is_at_rest
 from nodeagent.core.reuse import Work, patched, remaining
+from nodeagent.core.selection import select
 from nodeagent.core.verdicts import DesiredState, Judgement, Memory, Past, Terms, Verdict
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant

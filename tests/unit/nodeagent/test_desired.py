@@ -9,8 +9,8 @@ from nodeagent.core.config import Lifetimes, NodeConfig, SelectorState, Unconfig
 from nodeagent.core.desired import desire
 from nodeagent.core.facts import Facts
 from nodeagent.core.gate import CLEAR, QUIET, Blocked, WaitUntil
-from nodeagent.core.links import GRACE
 from nodeagent.core.plan import RefreshAddress
+from nodeagent.core.selection import GRACE
 from nodeagent.core.verdicts import Away, Here, Reason, Verdict
 from purelb.api.addresses import Family, IPAddress, parse_ip
 from purelb.api.identifiers import ServiceKey

@@ -9,7 +9,8 @@ from nodeagent.core.config import NodeConfig
 from nodeagent.core.findings import Check, Finding
 from nodeagent.core.hostchecks import check
 from nodeagent.core.hostfacts import ALL, OUTSIDE, Host, Sysctls, inspected, questions
-from nodeagent.core.links import Observed, select
+from nodeagent.core.links import Observed
+from nodeagent.core.selection import select
 from purelb.api.addresses import Family, parse_ip
 from purelb.api.identifiers import LinkName
 from purelb.api.links import (

@@ -8,9 +8,9 @@ import pytest
 from nodeagent.core import words
 from nodeagent.core.election import Electorate
 from nodeagent.core.gate import QUIET
-from nodeagent.core.links import GRACE
 from nodeagent.core.notices import Level, Line, Notice
 from nodeagent.core.report import Report, report
+from nodeagent.core.selection import GRACE
 from nodeagent.core.slots import SlotWrite, Steal
 from nodeagent.core.verdicts import DesiredState
 from nodeagent.core.words import Count

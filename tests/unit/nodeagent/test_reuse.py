@@ -6,8 +6,9 @@ import pytest
 
 from nodeagent.core.config import Lifetimes, NodeConfig
 from nodeagent.core.inputs import Listing
-from nodeagent.core.links import GRACE, Observed
+from nodeagent.core.links import Observed
 from nodeagent.core.reuse import patched
+from nodeagent.core.selection import GRACE
 from nodeagent.core.verdicts import Here, Judgement
 from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import NodeName, ServiceKey

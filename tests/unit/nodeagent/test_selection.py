@@ -6,16 +6,8 @@ from ipaddress import ip_network
 import pytest
 
 from nodeagent.core.config import NodeConfig, SelectorState, Unconfigured
-from nodeagent.core.links import (
-    CARRIER_GRACE,
-    GRACE,
-    Ambiguous,
-    Home,
-    Observed,
-    Presence,
-    Selection,
-    select,
-)
+from nodeagent.core.links import Ambiguous, Home, Observed, Presence, Selection
+from nodeagent.core.selection import CARRIER_GRACE, GRACE, select
 from purelb.api.addresses import Family, IPAddress, parse_ip
 from purelb.api.identifiers import LinkName
 from purelb.api.links import (
