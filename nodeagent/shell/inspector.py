@@ -27,6 +27,7 @@ from purelb.api.conditions import encode_conditions
 from purelb.api.identifiers import LinkName, NodeName
 from purelb.runtime.clock import Clock, wall_clock
 from purelb.runtime.errors import PurelbError
+from purelb.runtime.logs import Trouble
 from purelb.runtime.netlink.events import SETTINGS, EventSocket
 from purelb.runtime.netlink.routes import ways
 from purelb.runtime.processes import name_of
@@ -74,6 +75,7 @@ class Inspector:
         self._last: Pass | None = None
         self._standing = NOTHING_FOUND
         self._since: dict[Finding, str] = {}  # wall-clock times
+        self._trouble = Trouble(logger, "cannot look at the host")
         self._settings = EventSocket(
             lambda _: self._wake.set(), receive_buffer=SETTINGS_BUFFER, groups=SETTINGS
         )
@@ -110,8 +112,9 @@ class Inspector:
             try:
                 found += check(await self._host(last, last.config))
             except PurelbError as error:
-                logger.debug("cannot look at the host", extra={"error": str(error)})
+                self._trouble.note(str(error))
                 return  # what stands, stands
+            self._trouble.note("")
             found += self._struggles(last, last.config)
         self._tell(stand(self._standing, found, self._clock.now()))
 

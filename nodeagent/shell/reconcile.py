@@ -44,6 +44,7 @@ from purelb.api.identifiers import Instant
 from purelb.core.lease import LeaseState
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import PurelbError
+from purelb.runtime.logs import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Loop:
         self._settings, self._world, self._kernel = settings, world, kernel
         self._waker, self._clock = waker, clock
         self._turned = asyncio.Event()
+        self._trouble = Trouble(logger, "pass failed")
         self._record: frozenset[Placed] = frozenset()
         self._announced: frozenset[Announced] = frozenset()
         self._is_adopted = False
@@ -138,9 +140,10 @@ class Loop:
             try:
                 next_at = await self.make_pass()
                 self._ended = self._begun
+                self._trouble.note("")
             except PurelbError as error:
                 parts.metrics.inc(UPDATE_ERRORS)
-                logger.warning("pass failed", extra={"error": str(error)})
+                self._trouble.note(str(error))
                 next_at = begun + RETRY_SECONDS
             self.turned_at = time.monotonic()
             self._turned.set()

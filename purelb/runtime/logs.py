@@ -47,6 +47,26 @@ class TextFormatter(logging.Formatter):
         return f"{text}  {facts}".rstrip()
 
 
+class Trouble:
+    """A failure that may last: told at WARNING when it begins or changes, at INFO when it is over.
+
+    `message` is the constant that the lines have.
+    """
+
+    def __init__(self, logger: logging.Logger, message: str) -> None:
+        self._logger, self._message = logger, message
+        self._told = ""
+
+    def note(self, error: str) -> None:
+        """Take in how the last attempt went; empty: well."""
+        before, self._told = self._told, error
+        if error == before:
+            return
+        level = logging.WARNING if error else logging.INFO
+        facts = {"error": error} if error else {"solved": True}
+        self._logger.log(level, self._message, extra=facts)
+
+
 def set_up(level: str, stream: TextIO = sys.stdout) -> None:
     """Send all logging of this process to one stream; `level` is `debug` or `info`."""
     handler = logging.StreamHandler(stream)
