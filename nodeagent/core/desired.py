@@ -20,7 +20,7 @@ from nodeagent.core.links import Observed, Selection
 from nodeagent.core.remote import NO_POOLS
 from nodeagent.core.rest import is_at_rest
 from nodeagent.core.reuse import Work, patched, remaining
-from nodeagent.core.selection import select
+from nodeagent.core.selection import may_tear, select
 from nodeagent.core.verdicts import DesiredState, Judgement, Memory, Past, Terms, Verdict
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant
@@ -40,9 +40,8 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
         return DesiredState(is_whole=False, memory=facts.memory)
     right = hold(facts.lease, now)
     listing = Listing.of(observed)
-    wish = wish_of(
-        config, has_pools=not pools.is_empty and not facts.is_leaving, failure=facts.failure
-    )
+    has_use = not pools.is_empty or may_tear(observed, config)
+    wish = wish_of(config, has_use=has_use and not facts.is_leaving, failure=facts.failure)
     dummy = look_up(wish, observed.links, listing.carried(), now)
     common = _common(facts, config, observed, right, dummy)
     terms = _terms(common, right)

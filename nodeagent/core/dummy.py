@@ -62,11 +62,11 @@ class Wish:
     failure: Failure | None = None
 
 
-def wish_of(config: NodeConfig | Unconfigured, *, has_pools: bool, failure: Failure | None) -> Wish:
-    """Return what is asked for: a link as long as there is a pool that may need it."""
+def wish_of(config: NodeConfig | Unconfigured, *, has_use: bool, failure: Failure | None) -> Wish:
+    """Return what is asked for: a link as long as anything may need it."""
     if not isinstance(config, NodeConfig):
         return Wish()
-    return Wish(name=config.dummy, is_wanted=has_pools, failure=failure)
+    return Wish(name=config.dummy, is_wanted=has_use, failure=failure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

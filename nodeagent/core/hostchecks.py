@@ -103,9 +103,9 @@ def _default_route(host: Host) -> Iterator[Finding]:
             )
             first, second = names.values()
             text = (
-                f"{routes}: both interfaces are in {network}, so addresses there are announced on "
-                f"neither; give one route a lower metric, or name {first} or {second} in "
-                "localInterface"
+                f"{routes}: both interfaces are in {network}, so addresses there are put on "
+                f"{host.config.dummy} instead of on a guess; give one route a lower metric, or "
+                f"name {first} or {second} in localInterface"
             )
             yield Finding(check=Check.DEFAULT_ROUTE, subject=str(network), message=text)
 

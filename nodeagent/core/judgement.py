@@ -19,7 +19,7 @@ from nodeagent.core.facts import Facts
 from nodeagent.core.fence import Neighbors, take_at
 from nodeagent.core.gate import CLEAR, Blocked, Cause, Gate, WaitUntil, cause, gate
 from nodeagent.core.inputs import Common
-from nodeagent.core.links import Ambiguous, Home, Observed, Selection
+from nodeagent.core.links import Ambiguous, Home, Nic, Observed, Selection
 from nodeagent.core.refusals import forbidden, unreachable
 from nodeagent.core.remote import Placement
 from nodeagent.core.verdicts import (
@@ -43,6 +43,7 @@ from purelb.api.links import (
     IFA_F_NOPREFIXROUTE,
     Link,
     LinkAddress,
+    network_of,
 )
 from purelb.core.lease import LeaseState
 
@@ -75,6 +76,8 @@ class Context:
         link = home.nic.link
         if (obstacle := self.obstacle(link, address, address.max_prefixlen)) is not None:
             return obstacle
+        if home.misfit:
+            return CLEAR if self.common.dummy.link is not None else WaitUntil(math.inf)
         key = (link.index, home.network, home.is_steady)
         if key not in self.gates:
             self.gates[key] = gate(home, self.facts.unrest, self.now)
@@ -157,16 +160,14 @@ def _home(context: Context, vip: Vip) -> Home | Placement | Away:
     if not isinstance(context.common.config, NodeConfig):
         return Away(address=address, reason=Reason.NO_CONFIG)
     home = context.selection.home_of(address)
-    if isinstance(home, Ambiguous):
-        detail = _ambiguity(home, address)
-        return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
     if home is None:
         if (placement := context.common.pools.placement(vip)) is not None:
             return placement
         detail = unreachable(vip, context.electorate, context.common.me)
         return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
-    if detail := forbidden(address, home, context.common.routes):
-        return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
+    for one in home.homes if isinstance(home, Ambiguous) else (home,):
+        if detail := forbidden(address, one, context.common.routes):
+            return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
     if address in context.common.own and (name := context.selection.holder_of(address)) is not None:
         detail = f"{address} is this node's own address on {name}"
         return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
@@ -174,7 +175,7 @@ def _home(context: Context, vip: Vip) -> Home | Placement | Away:
         leaving = context.facts.lease.state in (LeaseState.DRAINING, LeaseState.RELEASED)
         reason = Reason.WITHDRAW_ALL if leaving else Reason.NO_ELIGIBLE_NODES
         return Away(address=address, reason=reason, detail=context.common.denial)
-    return home
+    return _refuge(context.common, home, address) if isinstance(home, Ambiguous) else home
 
 
 def _judge_remote(
@@ -215,6 +216,16 @@ def _here_remotely(
         is_repair=entry is None and address in context.facts.installed,
         group=placement.group,
     )
+
+
+def _refuge(common: Common, found: Ambiguous, address: IPAddress) -> Home | Away:
+    """Return the dummy link for an address that could belong on several links: nobody guesses."""
+    misfit = _ambiguity(found, address)
+    if common.dummy.trouble:
+        detail = f"{misfit}; {common.dummy.trouble}"
+        return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
+    network = network_of(address, address.max_prefixlen)
+    return Home(Nic(link=common.dummy.place), network, misfit=misfit)
 
 
 def _ambiguity(found: Ambiguous, address: IPAddress) -> str:
@@ -287,6 +298,7 @@ def _here(
         is_standing=is_in_place and not must_go,
         is_repair=is_repair,
         cause=cause(home, context.facts.unrest) if is_repair else Cause.REMOVED,
+        misfit=home.misfit,
     )
 
 

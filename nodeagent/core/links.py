@@ -6,6 +6,7 @@ Belongs here: the values, and what they say by themselves. Does not: which links
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TypeAlias
 
 from purelb.api.addresses import Family, IPAddress, IPNetwork, family_of
@@ -120,11 +121,15 @@ class Nic:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where an address belongs. `is_steady` is False while its network is only remembered."""
+    """Where an address belongs. `is_steady` is False while its network is only remembered.
+
+    `misfit` is why it is the dummy link instead of a link with the network, for people; else empty.
+    """
 
     nic: Nic
     network: IPNetwork
     is_steady: bool = True
+    misfit: str = ""
 
     @property
     def has_own(self) -> bool:
@@ -139,8 +144,13 @@ class Ambiguous:
     `routes` are these routes as `ip route` writes them, sorted as the kernel lists them.
     """
 
-    links: tuple[LinkName, ...]
+    homes: tuple[Home, ...]
     routes: tuple[str, ...]
+
+    @property
+    def links(self) -> tuple[LinkName, ...]:
+        """The names of these links."""
+        return tuple(home.nic.link.name for home in self.homes)
 
 
 # A network on a link, which is known by its index and, where it is made anew, by its name. The
@@ -173,6 +183,11 @@ class Selection:
         found |= {nic.link.index: nic for nic in (*self.others, *(n for n, _ in self.lingering))}
         return tuple(found.values())
 
+    @property
+    def is_torn(self) -> bool:
+        """Whether some addresses may have no home because two links could be it."""
+        return is_torn(self.defaults)
+
     def home_of(self, address: IPAddress) -> Home | Ambiguous | None:
         """Return where an address belongs on this node, or None if no selected link has it."""
         defaults = self.defaults.get(family_of(address), ())
@@ -196,7 +211,7 @@ class Selection:
             for route in self.routes.get(family, ())
             if route.index in names
         )
-        return Ambiguous(tuple(names.values()), tuple(routes))
+        return Ambiguous(tuple(homes), tuple(routes))
 
     def holder_of(self, address: IPAddress) -> LinkName | None:
         """Return the selected link on which the address is somebody else's own, or None."""
@@ -204,6 +219,18 @@ class Selection:
             if any(entry.address == address for entry in nic.own):
                 return nic.link.name
         return None
+
+
+def is_torn(defaults: Mapping[Family, Collection[Nic]]) -> bool:
+    """Tell whether two links of default routes of one family have addresses in common."""
+    return any(
+        network.version == other.version and network.overlaps(other)
+        for nics in defaults.values()
+        for one, two in combinations(nics, 2)
+        for network in one.networks
+        for other in two.networks
+        if not network.is_link_local
+    )
 
 
 def evidence(own: Iterable[LinkAddress]) -> Iterator[IPNetwork]:

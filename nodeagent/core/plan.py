@@ -191,6 +191,8 @@ class _Draft:
             self._stale(self.desired.terms),
             self._stale(self.desired.remote_terms),
         )
+        if self.desired.selection.is_torn:
+            stale_remotely |= stale
         dummy = self.desired.dummy.index
         for entry in self.observed.addresses:
             # Numbers first: addresses are slow to hash.
@@ -199,9 +201,14 @@ class _Draft:
                 continue
             is_stale = entry.valid_seconds in (stale_remotely if entry.index == dummy else stale)
             if is_stale and self.observed.is_ours(entry):
-                verdict = self.desired.verdicts.get(entry.address)
-                if isinstance(verdict, Here) and (new := self._entry(verdict)) is not None:
-                    self.refreshes.append(RefreshAddress(verdict.link.name, new))
+                self._refresh_if_stale(entry)
+
+    def _refresh_if_stale(self, entry: LinkAddress) -> None:
+        verdict = self.desired.verdicts.get(entry.address)
+        if not isinstance(verdict, Here) or (new := self._entry(verdict)) is None:
+            return
+        if self._is_stale(entry.valid_seconds, self.desired.terms_of(verdict)):
+            self.refreshes.append(RefreshAddress(verdict.link.name, new))
 
     def _stale(self, terms: Terms) -> set[int]:
         lifetimes = {entry.valid_seconds for entry in self.observed.addresses}

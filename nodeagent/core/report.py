@@ -272,11 +272,19 @@ class _Teller:
                 self.notices.append(words.announcing_remotely(service.key, self._me, verdict))
                 self.lines.append(words.placed_remotely(service.key, self._me, verdict))
             else:
-                self.notices.append(words.announcing(service.key, self._me, address, verdict.link))
+                self._tell_local(service, verdict)
                 self.lines.append(
                     words.election_won(service.key, self._me, address, verdict.link, self._members)
                 )
                 self._tell_policy(service, address)
+
+    def _tell_local(self, service: ServiceView, verdict: Here) -> None:
+        address, misfit = verdict.address, verdict.misfit
+        if misfit:
+            self.lines.append(words.misconfigured(address, service.key, misfit))
+            self.notices.append(words.sheltered(service.key, self._me, verdict))
+        else:
+            self.notices.append(words.announcing(service.key, self._me, address, verdict.link))
 
     def _tell_policy(self, service: ServiceView, address: IPAddress) -> None:
         is_local = service.external_policy == LOCAL

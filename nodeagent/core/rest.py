@@ -51,7 +51,9 @@ def is_place(verdict: Here, entry: LinkAddress) -> bool:
 def can_announce(verdict: Here) -> bool:
     """Tell whether neighbors on an address's link can hear anything now."""
     link = verdict.link
-    return not verdict.is_remote and len(link.mac) == MAC_LENGTH and link.is_up and link.has_carrier
+    if verdict.is_remote or verdict.misfit:
+        return False  # there are none
+    return len(link.mac) == MAC_LENGTH and link.is_up and link.has_carrier
 
 
 def begun(verdict: Here, epoch: int) -> Announced:

@@ -13,7 +13,7 @@ from ipaddress import IPv6Network
 from typing import Final
 
 from nodeagent.core.config import DUMMY, NodeConfig, SelectorState, Unconfigured
-from nodeagent.core.links import Nic, Observed, Presence, Selection, evidence
+from nodeagent.core.links import Nic, Observed, Presence, Selection, evidence, is_torn
 from purelb.api.addresses import FAMILIES, Family, IPAddress, IPNetwork
 from purelb.api.identifiers import Instant, LinkName
 from purelb.api.links import DefaultRoute, LinkAddress
@@ -60,6 +60,16 @@ def select(
         if config.pattern.found_in(link.name) and (nic := nics.named(link.name)) is not None
     ]
     return _finish(nics, _Chosen(others=(*matching, *others)), presence=presence, now=now)
+
+
+def may_tear(observed: Observed, config: NodeConfig | Unconfigured) -> bool:
+    """Tell whether default routes may leave it open to which link an address belongs."""
+    if isinstance(config, Unconfigured) or config.pattern is not None:
+        return False
+    routes = _default_routes(observed.routes)
+    if all(len({route.index for route in mine}) < 2 for mine in routes.values()):
+        return False
+    return is_torn(_defaults(_Nics(observed, ()), routes, config.dummy))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,8 @@ class Here:
     `gate` says when a missing one may be added, and whether one in place must go.
     `is_standing`: it is in place and may stay; `is_repair`: it was, and is no longer, by `cause`.
     `group` is empty for a local address; a remote one has that of its pool and stands on the dummy
-    link of every node, without election, slot and packets.
+    link of every node, without election, slot and packets. `misfit` is why a local one stands
+    there, too, without packets: no link with its network could be chosen. Else empty.
     """
 
     address: IPAddress
@@ -85,10 +86,11 @@ class Here:
     is_repair: bool = False
     cause: Cause = Cause.REMOVED
     group: PoolName = NO_GROUP
+    misfit: str = ""
 
     @property
     def is_remote(self) -> bool:
-        """Whether the address is on the dummy link."""
+        """Whether the address is on the dummy link of every node."""
         return self.group != NO_GROUP
 
 

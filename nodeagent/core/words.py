@@ -103,6 +103,12 @@ def announcing(service: ServiceKey, me: NodeName, address: IPAddress, link: Link
     return _notice(service, "AnnouncingLocal", text)
 
 
+def sheltered(service: ServiceKey, me: NodeName, here: Here) -> Notice:
+    """The address is in place on the dummy link, because it could belong on several others."""
+    text = f"node {me} has {_text(here.address)} on interface {here.link.name} only: {here.misfit}"
+    return _notice(service, "AnnouncementFailed", text, NoticeType.WARNING)
+
+
 def failed(service: ServiceKey, me: NodeName, address: IPAddress, link: str, cause: str) -> Notice:
     """The address could not be configured; `link` is empty if none is to blame."""
     where = f" on interface {link}" if link else ""

@@ -98,7 +98,7 @@ def winner(stage: Scene, address: str) -> str:
     return node
 
 
-async def side_service(stage: Scene) -> str:
+async def side_service(stage: Scene, link: str = "eth1") -> str:
     """Create a Service with an address of the second link, and return it once it is there."""
     await stage.cluster.api.create(SIDE_GROUP)
     body = {
@@ -114,7 +114,7 @@ async def side_service(stage: Scene) -> str:
     await stage.cluster.api.create(body)
     found = await stage.until("side", lambda s: bool(slot(s)))
     address: str = found["status"]["loadBalancer"]["ingress"][0]["ip"]
-    assert slot(found) == f"{NODE},eth1,{address}"
+    assert slot(found) == f"{NODE},{link},{address}"
     return address
 
 
@@ -213,6 +213,28 @@ def test_ambiguous_default_routes_are_told_and_nothing_is_guessed() -> None:
         assert told["involvedObject"]["name"] == NODE
         await shell(stage, f"ip route del default via {gateway} dev eth1")
         await lease(stage, lambda keys: "DefaultRoute" not in {c.type for c in conditions(keys)})
+
+    play(work)
+
+
+def test_an_address_that_two_links_could_have_is_on_the_dummy_link_meanwhile() -> None:
+    """With a lifetime and a slot like any that was elected; the routes move it."""
+
+    async def work(stage: Scene) -> None:
+        via = "ip route append default via 10.9.0.250 dev {} onlink"
+        second = "ip link add eth2 link eth1 type macvlan mode bridge; ip link set eth2 up"
+        await shell(stage, f"{PAIR.format(kind=VETH)}; {second}; {via.format('eth1')}")
+        await shell(
+            stage, f"ip address add 10.9.0.2/24 dev eth2 noprefixroute; {via.format('eth2')}"
+        )
+        monitor = ("ip", "-o", "monitor", "address")
+        async with stage.cluster.running(NODE, *monitor) as lines:
+            address = await side_service(stage, "kube-lb0")
+            await came(lines, f"{address}/32", "kube-lb0")
+            assert await stage.marks(NODE, address) == [OUR_MARK]
+            await shell(stage, "ip route del default via 10.9.0.250 dev eth2")
+            await came(lines, f"{address}/32", "eth1")
+            await stage.until_slot("side", "IPv4", f"{NODE},eth1,{address}")
 
     play(work)
 

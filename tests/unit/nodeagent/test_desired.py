@@ -31,7 +31,6 @@ from tests.unit.nodeagent.builders import (
     facts,
     held,
     kernel,
-    link,
     member,
     route,
     service,
@@ -166,18 +165,6 @@ def test_a_vip_that_kubernetes_took_for_the_nodes_address_stays_a_vip() -> None:
     host = kernel(OWN)
     host.put(ETH0, HOST, mark=OUR_MARK)
     assert isinstance(verdict(agent(known, host)), Here)
-
-
-def test_ambiguous_default_routes_are_named() -> None:
-    """The address goes nowhere on a guess."""
-    host = kernel(OWN)
-    host.links = (link(), link(3, "eth1"))
-    host.routes = (route(), route(3))
-    host.put(3, "192.0.2.8/24")
-    found = verdict(agent(facts(), host))
-    assert isinstance(found, Away)
-    assert found.reason is Reason.NO_LOCAL_INTERFACE
-    assert "(default dev eth0 metric 0; default dev eth1 metric 0)" in found.detail
 
 
 def test_a_shared_address_is_decided_once() -> None:

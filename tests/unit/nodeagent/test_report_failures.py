@@ -24,7 +24,6 @@ from tests.unit.nodeagent.builders import (
     kernel,
     link,
     renewed,
-    route,
     service,
 )
 
@@ -126,20 +125,6 @@ def test_a_failed_removal_is_a_warning() -> None:
     op = RemoveAddress(link().name, ETH0, VIP, 32, "cluster event")
     found = report(A, Told(), DesiredState(is_whole=True), [Outcome(op, "busy")], 1)
     assert [(line.op, line.level) for line in found.lines] == [("removeFailed", Level.WARNING)]
-
-
-def test_an_ambiguous_place_is_an_error_and_an_event() -> None:
-    """Naming the routes; once."""
-    host = kernel(OWN)
-    host.links = (link(), link(3, "eth1"))
-    host.routes = (route(), route(3))
-    host.put(3, "192.0.2.8/24")
-    one = agent(facts(), host)
-    found = one.run()
-    assert reasons(found) == ["AnnouncementFailed"]
-    assert "default dev eth0 metric 0; default dev eth1 metric 0" in found.notices[0].message
-    assert [line.level for line in found.lines] == [Level.INFO, Level.ERROR]
-    assert one.run().lines == ()
 
 
 def test_a_node_address_is_refused_with_its_owner() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from nodeagent.core.config import NodeConfig, SelectorState, Unconfigured
 from nodeagent.core.links import Ambiguous, Home, Observed, Presence, Selection
-from nodeagent.core.selection import CARRIER_GRACE, GRACE, select
+from nodeagent.core.selection import CARRIER_GRACE, GRACE, may_tear, select
 from purelb.api.addresses import Family, IPAddress, parse_ip
 from purelb.api.identifiers import LinkName
 from purelb.api.links import (
@@ -100,12 +100,36 @@ def test_two_links_of_equal_default_routes_in_one_network_are_ambiguous() -> Non
     """Nobody guesses; naming one of them in `interfaces` settles it."""
     places = (entry(OWN, ETH0), entry("192.0.2.8/24", ETH1))
     routes = (route(ETH0), route(ETH1))
-    assert chosen(*places, routes=routes).home_of(VIP) == Ambiguous(
-        links=(LinkName("eth0"), LinkName("eth1")),
-        routes=("default dev eth0 metric 0", "default dev eth1 metric 0"),
-    )
+    found = chosen(*places, routes=routes).home_of(VIP)
+    assert isinstance(found, Ambiguous)
+    assert found.links == ("eth0", "eth1")
+    assert found.routes == ("default dev eth0 metric 0", "default dev eth1 metric 0")
     settled = replace(DEFAULT, extra=(LinkName("eth1"),))
     assert home(chosen(*places, routes=routes, config=settled)) == "eth1"
+
+
+@pytest.mark.parametrize(
+    ("config", "routes", "expected"),
+    [
+        (DEFAULT, (route(ETH0), route(ETH1)), True),
+        (DEFAULT, (route(ETH0), route(ETH2)), False),
+        (DEFAULT, (route(ETH0), route(ETH1, metric=5)), False),
+        (REGEX, (route(ETH0), route(ETH1)), False),
+        (Unconfigured(state=SelectorState.DEFAULT), (route(ETH0), route(ETH1)), False),
+    ],
+    ids=["one-network", "two-networks", "two-metrics", "by-name", "unconfigured"],
+)
+def test_default_routes_tear_addresses_only_between_links_of_one_network(
+    config: NodeConfig | Unconfigured, routes: tuple[DefaultRoute, ...], expected: bool
+) -> None:
+    """Link-local networks are everywhere and nobody's."""
+    places = (
+        entry(OWN, ETH0),
+        entry("192.0.2.8/24", ETH1),
+        entry("198.51.100.7/24", ETH2),
+        *(entry(LOCAL6, index) for index in (ETH0, ETH1, ETH2)),
+    )
+    assert may_tear(Observed(links=LINKS, addresses=places, routes=routes), config) is expected
 
 
 def test_extra_interfaces_come_after_the_default_one_in_their_order() -> None:
