@@ -10,7 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.agent import agent
 from benchmarks.figures import Figure, save, show, summarize
+from benchmarks.usage import cpu_seconds, folder_of, memory_mb
 from playground.addresswatch import AddressWatch
 from playground.api import Api
 from playground.cluster import Cluster
@@ -21,7 +23,6 @@ MANIFEST = Path(__file__).parent / "manifests.yaml"
 CREATES, BURST, DRIFTS, POWER_OFFS = 100, 1000, 200, 6
 LEASE_SECONDS = 10.0
 SOON = 60.0
-TICKS = 100  # of /proc/PID/stat per second: USER_HZ, the same on all of Linux
 
 Figures = dict[str, Figure]
 Bench = Callable[[Cluster, Console], Awaitable[Figures]]
@@ -149,12 +150,8 @@ async def footprint(cluster: Cluster) -> Figures:
     for process in await cluster.processes():
         if not process.name.startswith(("allocator", "nodeagent")):
             continue
-        folder = cluster.paths.root / "proc" / str(process.pid)
-        status = (folder / "status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-        rss[process.name] = round(int(line.split()[1]) / 1024, 1)
-        fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        cpu[process.name] = (int(fields[11]) + int(fields[12])) / TICKS
+        folder = folder_of(cluster, process.pid)
+        rss[process.name], cpu[process.name] = memory_mb(folder), cpu_seconds(folder)
     requests = await _requests(cluster)
     figures: Figures = {
         "rss_mb": max(rss.values()),
@@ -193,6 +190,7 @@ BENCHES: dict[str, Bench] = {
     "burst": burst,
     "drift": drift,
     "failover": failover,
+    "agent": agent,
 }
 
 

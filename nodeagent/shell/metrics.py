@@ -44,6 +44,8 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 REPAIR_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.5, 1, 5)
 
+AUDIT_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
@@ -85,6 +87,12 @@ class AgentMetrics:
             "purelb_lbnodeagent_drift_repair_seconds",
             "From the loss of an address to its return",
             buckets=REPAIR_BUCKETS,
+            registry=registry,
+        )
+        self.audit_seconds = Histogram(
+            "purelb_lbnodeagent_audit_seconds",
+            "From the beginning of a look at everything to the end of what follows from it",
+            buckets=AUDIT_BUCKETS,
             registry=registry,
         )
         registry.register(_AgentCollector(snapshot, tallies))

@@ -135,7 +135,7 @@ class Loop:
         parts = self._connected
         while True:
             self._waker.begin()
-            begun = self._clock.now()
+            begun, audits = self._clock.now(), self._kernel.counts.audits
             self._begun += 1
             try:
                 next_at = await self.make_pass()
@@ -151,6 +151,8 @@ class Loop:
             # In a burst of Services, rest for longer than the pass took: an address comes late by
             # that much, and the node keeps its cores for others.
             ended = self._clock.now()
+            if self._kernel.counts.audits != audits:
+                parts.metrics.audit_seconds.observe(ended - begun)
             rested = ended + min(REST * (ended - begun), LONGEST_REST)
             await self._waker.wait(next_at, rested)
 
