@@ -1,17 +1,17 @@
 """Watches what belongs to the cluster itself: nodes, their Pods, Services' own addresses, the API.
 
-Belongs here: which objects tell it. Does not: what follows (`allocator.core.guards`). A kind that
+Belongs here: which objects tell it. Does not: what follows (`allocator.core.guarding`). A kind that
 is not served, or not allowed as under PureLB's own RBAC, guards nothing and delays nothing.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from allocator.core.guards import Guard, Guards, guard_address, guard_network, guards_of
-from purelb.api.addresses import parse_ip, parse_network
+from allocator.core.guarding import api_server_guards, cidr_guards, node_guards
+from allocator.core.guards import Guard, Guards, guards_of
 from purelb.api.resources import decode_endpoint_slice, decode_node, decode_service_cidr
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import ForbiddenError, NotFoundError, PurelbError
@@ -111,35 +111,12 @@ class GuardWatch:
 
 
 def _node(body: bytes) -> Found:
-    node = decode_node(body)
-    name = node.metadata.name
-    own = [entry.address for entry in node.status.addresses or ()]
-    pods = node.spec.pod_cidrs or ()
-    return (*_addresses(own, f"Node {name}"), *_networks(pods, f"the Pods of Node {name}"))
+    return node_guards(decode_node(body))
 
 
 def _service_cidr(body: bytes) -> Found:
-    found = decode_service_cidr(body)
-    return tuple(_networks(found.spec.cidrs or (), f"ServiceCIDR {found.metadata.name}"))
+    return cidr_guards(decode_service_cidr(body))
 
 
 def _api_server(body: bytes) -> Found:
-    endpoints = decode_endpoint_slice(body).endpoints or ()
-    texts = [text for endpoint in endpoints for text in endpoint.addresses or ()]
-    return tuple(_addresses(texts, "the API server"))
-
-
-def _addresses(texts: Iterable[str], owner: str) -> Iterable[Guard]:
-    for text in texts:
-        try:
-            yield guard_address(parse_ip(text), owner)
-        except ValueError:
-            continue  # a host name
-
-
-def _networks(texts: Iterable[str], owner: str) -> Iterable[Guard]:
-    for text in texts:
-        try:
-            yield guard_network(parse_network(text), owner)
-        except ValueError:
-            continue
+    return api_server_guards(decode_endpoint_slice(body))

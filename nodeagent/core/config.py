@@ -4,7 +4,7 @@ Belongs here: choice, defaults, limits and defects of users' texts. Does not: wh
 selects (`links`). Called by the shell whenever an LBNodeAgent or the own Node changes.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -103,7 +103,7 @@ def choose(agents: Collection[NodeAgent], node: NodeView) -> NodeConfig | Unconf
     """
     ordered = sorted(agents, key=lambda agent: (agent.metadata.namespace, agent.metadata.name))
     broken = tuple(_broken_selectors(ordered))
-    matching = _matching(ordered, node)
+    matching = matching_of(ordered, node.labels)
     effective = next((agent for agent in matching if agent.spec.local is not None), None)
     if effective is None:
         nothing = not ordered or bool(matching)
@@ -144,13 +144,17 @@ def _broken_selectors(agents: Collection[NodeAgent]) -> Iterator[Finding]:
         )
 
 
-def _matching(agents: Collection[NodeAgent], node: NodeView) -> tuple[NodeAgent, ...]:
+def matching_of(agents: Collection[NodeAgent], labels: Mapping[str, str]) -> tuple[NodeAgent, ...]:
+    """Return the LBNodeAgents that select a node with these labels, those with precedence first.
+
+    `agents` are sorted by namespace and name.
+    """
     specific, general = [], []
     for agent in agents:
         selector = agent.spec.node_selector
         if selector is None or selectors.is_catch_all(selector):
             general.append(agent)
-        elif selectors.defect_of(selector) is None and selectors.matches(selector, node.labels):
+        elif selectors.defect_of(selector) is None and selectors.matches(selector, labels):
             specific.append(agent)
     return (*specific, *general)
 

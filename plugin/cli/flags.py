@@ -1,0 +1,37 @@
+"""Where the connection's options are kept, and the cluster that they name."""
+
+import os
+from dataclasses import fields
+
+import click
+
+from plugin.shell.client import Client
+from plugin.shell.cluster import Cluster
+from plugin.shell.kubeconfig import Flags, Target, find_target
+
+INSTALL_NAMESPACE = "purelb-system"
+
+
+def keep(context: click.Context, option: click.Parameter, value: object) -> None:
+    """Take note of an option, in place of a parameter of the command."""
+    if value and option.name:
+        found = value.removeprefix("=") if isinstance(value, str) else value  # -n=NAME
+        context.meta[option.name] = found
+
+
+def flags_of(context: click.Context) -> Flags:
+    """Return the connection's options, wherever they stood."""
+    names = [field.name for field in fields(Flags)]
+    return Flags(**{name: context.meta[name] for name in names if name in context.meta})
+
+
+def target_of(context: click.Context) -> Target:
+    """Return the API server that options and kubeconfig name."""
+    return find_target(flags_of(context), os.environ)
+
+
+def cluster_of(context: click.Context) -> Cluster:
+    """Return the cluster that options and kubeconfig name; nothing is sent yet."""
+    flags = flags_of(context)
+    client = Client(target_of(context), flags.request_timeout)
+    return Cluster(client, flags.namespace or INSTALL_NAMESPACE)

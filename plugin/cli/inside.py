@@ -1,0 +1,86 @@
+"""`gobgp` and `ip`: programs in the BGP sidecar, on every node or on one."""
+
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import click
+
+from plugin.cli.flags import cluster_of, flags_of
+from plugin.cli.options import connection
+from plugin.core import snapshot as kinds
+from plugin.core.bgpstate import BgpState, bgp_of
+from plugin.core.components import SIDECAR
+from plugin.core.sidecars import sidecars
+from plugin.shell.kubectl import Kubectl, Ran
+from plugin.shell.output import warn
+
+SOCKET = "unix:///var/run/gobgp/gobgp.sock"
+AT_ONCE = 8  # nodes asked side by side
+PASS_ON = {
+    "ignore_unknown_options": True,
+    "allow_interspersed_args": False,
+    "help_option_names": [],
+}
+
+
+@click.command(context_settings=PASS_ON)
+@connection
+@click.option("--node", default="", metavar="NAME", help="Only on this node.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def gobgp(context: click.Context, node: str, arguments: Sequence[str]) -> None:
+    """Run gobgp in the BGP sidecars."""
+    found, arguments = _node_of(arguments)
+    command = ["gobgp", "--target", SOCKET, *arguments]
+    _run(context, found or node, command, needs_active=True)
+
+
+@click.command(context_settings=PASS_ON)
+@connection
+@click.option("--node", default="", metavar="NAME", help="Only on this node.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def ip(context: click.Context, node: str, arguments: Sequence[str]) -> None:
+    """Run ip in the BGP sidecars, which see the networks of their nodes."""
+    found, arguments = _node_of(arguments)
+    _run(context, found or node, ["ip", *arguments], needs_active=False)
+
+
+def _node_of(arguments: Sequence[str]) -> tuple[str, list[str]]:
+    """Take `--node NAME` out of the arguments, wherever it stands."""
+    rest, node, waiting = [], "", False
+    for argument in arguments:
+        if waiting:
+            node, waiting = argument, False
+        elif argument == "--node":
+            waiting = True
+        elif argument.startswith("--node="):
+            node = argument.removeprefix("--node=")
+        else:
+            rest.append(argument)
+    return node, rest
+
+
+def _run(context: click.Context, node: str, command: list[str], *, needs_active: bool) -> None:
+    found = cluster_of(context).read((kinds.PODS,), (kinds.BGP_NODES,))
+    warn(found.gaps)
+    state = bgp_of(found).state
+    if state is BgpState.NOT_ENABLED or (needs_active and state is not BgpState.ACTIVE):
+        print(state.value)
+        return
+    pods, kubectl = sidecars(found, node), Kubectl(flags_of(context))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = pool.map(
+            lambda pod: kubectl.run_in(found.namespace, pod.metadata.name, SIDECAR, command), pods
+        )
+        for number, (pod, ran) in enumerate(zip(pods, runs, strict=True)):
+            if len(pods) > 1:
+                print(("\n" if number else "") + f"=== {pod.spec.node_name} ===")
+            _print(pod.spec.node_name, ran)
+
+
+def _print(node: str, ran: Ran) -> None:
+    print(ran.out, end="", flush=True)
+    if ran.error:
+        print(f"Error on {node}: {ran.error}", file=sys.stderr, flush=True)

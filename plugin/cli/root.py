@@ -1,0 +1,89 @@
+"""The root command, and the edge at which every error becomes one line.
+
+Commands are imported when they are called: a start must not cost what only others need.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import click
+
+from plugin.cli.options import shown_connection
+from plugin.core.problem import CheckFailedError, PluginError
+
+COMMANDS = {
+    "gobgp": "plugin.cli.inside",
+    "ip": "plugin.cli.inside",
+    "pools": "plugin.cli.overview",
+    "services": "plugin.cli.overview",
+    "status": "plugin.cli.overview",
+    "version": "plugin.cli.overview",
+}
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name])
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    name="kubectl purelb",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0, or 1 with one line on stderr.",
+)
+@shown_connection
+def cli() -> None:
+    """Show how Services of type LoadBalancer get their addresses, and who announces them."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0, or 1 with one line on stderr."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return the exit code; no exception leaves."""
+    try:
+        cli.main(arguments, prog_name="kubectl purelb", standalone_mode=False)
+        sys.stdout.flush()
+    except CheckFailedError as error:
+        return _failed(str(error))
+    except PluginError as error:
+        return _failed(str(error))
+    except click.ClickException as error:
+        return _failed(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _failed(_bug(error))
+    return 0
+
+
+def _failed(message: str) -> int:
+    if message:
+        print(f"Error: {message}", file=sys.stderr)
+    return 1
+
+
+def _bug(error: Exception) -> str:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text: Any = " ".join(str(error).split())[:200]
+    where = f"{os.path.basename(place.filename)}:{place.lineno}"
+    return f"this is a defect of the plugin ({type(error).__name__} at {where}: {text}); report it"

@@ -1,0 +1,1 @@
+"""Documents → text for people. Pure; nothing is computed here that JSON would not show."""

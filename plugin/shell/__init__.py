@@ -1,0 +1,1 @@
+"""Everything that touches the world: kubeconfig, HTTP, terminal, other programs."""

@@ -1,0 +1,192 @@
+"""GET and PATCH on the API server: one connection per thread, and one error tree.
+
+The standard library's client: the one that the daemons use costs more to import than a whole
+command may take.
+"""
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlencode, urlsplit
+
+from plugin.core.problem import PluginError
+from plugin.shell.kubeconfig import Target
+from plugin.shell.login import Login, log_in
+from purelb.api.durations import parse_duration
+from purelb.api.resources import DecodeError, decode_status
+
+CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
+
+
+class AnswerError(PluginError):
+    """The API server refused; `code` is the HTTP status."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ExpiredError(AnswerError):
+    """A list took longer than the server keeps what it has begun with."""
+
+
+class Client:
+    """Requests to one API server, from any thread."""
+
+    def __init__(self, target: Target, request_timeout: str = "") -> None:
+        self._target, self._url = target, urlsplit(target.server)
+        if self._url.scheme not in ("http", "https") or not self._url.hostname:
+            raise PluginError(
+                f'the server "{target.server}" of the kubeconfig is not an http(s) URL'
+            )
+        self._login: Login = log_in(target)
+        self._seconds = _timeout(request_timeout)
+        self._local = threading.local()
+        self._clock: tuple[float, float] | None = None  # the server's time, and when it said so
+
+    def now(self) -> float:
+        """Return the API server's time in seconds since 1970; ours until it has answered."""
+        if self._clock is None:
+            return time.time()
+        told, heard = self._clock
+        return told + time.monotonic() - heard
+
+    def get(self, path: str, params: Mapping[str, str] | None = None) -> bytes:
+        """Return a body; AnswerError if the server refuses, PluginError if there is no answer."""
+        return self._send("GET", f"{path}?{urlencode(params)}" if params else path)
+
+    def merge(self, path: str, body: bytes) -> bytes:
+        """Send a JSON merge patch."""
+        return self._send("PATCH", path, body)
+
+    def _send(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        for is_last in (False, True):
+            is_reused = getattr(self._local, "connection", None) is not None
+            try:
+                return self._exchange(method, path, body)
+            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
+                self._drop()
+                if is_last or not is_reused:  # a kept connection may have been closed meanwhile
+                    raise self._unreachable(error) from error
+            except (OSError, http.client.HTTPException) as error:
+                self._drop()
+                raise self._unreachable(error) from error
+        raise AssertionError("unreachable")
+
+    def _exchange(self, method: str, path: str, body: bytes | None) -> bytes:
+        connection = self._connection()
+        connection.putrequest(method, self._url.path + path, skip_accept_encoding=True)
+        for name, value in self._login.headers.items():
+            connection.putheader(name, value)
+        for group in self._login.groups:
+            connection.putheader("Impersonate-Group", group)
+        connection.putheader("Accept", "application/json")
+        connection.putheader("User-Agent", "kubectl-purelb")
+        if body is not None:
+            connection.putheader("Content-Type", "application/merge-patch+json")
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        content = answer.read()
+        self._note_time(answer.getheader("Date"))
+        if answer.status >= 300:
+            raise self._refusal(answer.status, content)
+        return content
+
+    def _connection(self) -> http.client.HTTPConnection:
+        found: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if found is None:
+            found = self._connect()
+            self._local.connection = found
+        return found
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port = self._url.hostname or "", self._url.port
+        proxy = urlsplit(str(self._target.cluster.get("proxy-url") or ""))
+        to = (proxy.hostname, proxy.port) if proxy.hostname else (host, port)
+        name = str(self._target.cluster.get("tls-server-name") or host)
+        tls = self._login.tls
+        connection = (
+            http.client.HTTPConnection(to[0], to[1], timeout=CONNECT_SECONDS)
+            if tls is None
+            else _NamedConnection(to[0], to[1], tls, name)
+        )
+        if proxy.hostname:
+            connection.set_tunnel(host, port)
+        connection.connect()
+        connection.sock.settimeout(self._seconds)
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def _drop(self) -> None:
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+
+    def _note_time(self, text: str | None) -> None:
+        if text is None or self._clock is not None:
+            return
+        try:
+            self._clock = parsedate_to_datetime(text).timestamp(), time.monotonic()
+        except ValueError:
+            return
+
+    def _unreachable(self, error: Exception) -> PluginError:
+        server = self._target.server
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return PluginError(
+                f"the certificate of {server} is not trusted ({error.verify_message}):"
+                " correct certificate-authority in the kubeconfig"
+            )
+        if isinstance(error, TimeoutError):
+            return PluginError(
+                f"{server} does not answer in time; check the network, or raise --request-timeout"
+            )
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return PluginError(
+            f"cannot reach the API server {server} ({why}); is the cluster up, and is"
+            f' "{self._target.context or "this"}" the right context?'
+        )
+
+    def _refusal(self, code: int, body: bytes) -> AnswerError:
+        try:
+            message = decode_status(body).message
+        except DecodeError:
+            message = ""
+        if code == 401:
+            return AnswerError(
+                code,
+                f"{self._target.server} does not accept the credentials of context"
+                f' "{self._target.context}"; log in again',
+            )
+        if code == 410:
+            return ExpiredError(code, "the list expired while it was read; try again")
+        return AnswerError(code, message or f"the API server answers with HTTP {code}")
+
+
+class _NamedConnection(http.client.HTTPSConnection):
+    """HTTPS to a server whose certificate has another name than its address."""
+
+    def __init__(self, host: str | None, port: int | None, tls: ssl.SSLContext, name: str) -> None:
+        super().__init__(host or "", port, timeout=CONNECT_SECONDS, context=tls)
+        self._tls, self._name = tls, name
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name)
+
+
+def _timeout(text: str) -> float | None:
+    """Return seconds for `--request-timeout`: a Go duration or a number of seconds, 0 for ever."""
+    if not text:
+        return ANSWER_SECONDS
+    try:
+        seconds = float(text) if text.isdigit() else parse_duration(text)
+    except ValueError as error:
+        raise PluginError(f"--request-timeout: {error}") from error
+    return seconds or None

@@ -1,0 +1,122 @@
+"""Which API server and which user: kubeconfig files, flags, environment."""
+
+import base64
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plugin.core.problem import PluginError
+from plugin.shell.kubeconfig import Flags, Target, context_names, find_target
+from plugin.shell.login import log_in
+
+
+def write(path: Path, name: str, **more: object) -> Path:
+    """Write a kubeconfig with one context, all of whose parts have the same name."""
+    content = {
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "clusters": [{"name": name, "cluster": {"server": f"https://{name}:6443/"}}],
+        "users": [{"name": name, "user": {"token": f"token-{name}"}}],
+        **more,
+    }
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def found(flags: Flags, **environment: object) -> Target:
+    """Return the target of an environment."""
+    return find_target(flags, {key: str(value) for key, value in environment.items()})
+
+
+def test_the_first_file_decides_and_the_others_add(tmp_path: Path) -> None:
+    """KUBECONFIG is a list, as PATH is; files that are missing do not matter."""
+    one, two = write(tmp_path / "1", "one"), write(tmp_path / "2", "two")
+    listed = f"{one}:{tmp_path / 'none'}:{two}"
+    assert found(Flags(), KUBECONFIG=listed).server == "https://one:6443"
+    assert found(Flags(context="two"), KUBECONFIG=listed).user["token"] == "token-two"
+    assert context_names(Flags(), {"KUBECONFIG": listed}) == ["one", "two"]
+
+
+def test_without_a_variable_the_file_at_home_counts(tmp_path: Path) -> None:
+    """~/.kube/config."""
+    (tmp_path / ".kube").mkdir()
+    write(tmp_path / ".kube" / "config", "home")
+    assert found(Flags(), HOME=tmp_path).server == "https://home:6443"
+
+
+def test_flags_override_the_parts_of_a_context(tmp_path: Path) -> None:
+    """Each part alone."""
+    path = write(tmp_path / "1", "one")
+    flags = Flags(server="http://other", token="mine", act_as="jane", act_as_groups=("a", "b"))
+    target = found(flags, KUBECONFIG=path)
+    login = log_in(target)
+    assert target.server == "http://other"
+    assert login.headers == {"Authorization": "Bearer mine", "Impersonate-User": "jane"}
+    assert login.groups == ("a", "b")
+
+
+def test_files_are_found_beside_the_kubeconfig_that_names_them(tmp_path: Path) -> None:
+    """A relative name is relative to the file it stands in."""
+    (tmp_path / "secret").write_text("from a file\n")
+    user = {"name": "one", "user": {"tokenFile": "secret"}}
+    path = write(tmp_path / "1", "one", users=[user])
+    target = found(Flags(server="http://one"), KUBECONFIG=path)
+    assert log_in(target).headers["Authorization"] == "Bearer from a file"
+
+
+def test_in_a_pod_the_service_account_is_used(tmp_path: Path) -> None:
+    """The support bundle may be made in the cluster."""
+    environment = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "fd00::1"}
+    target = find_target(Flags(), environment)
+    assert target.server == "https://[fd00::1]:443"
+
+
+def test_a_program_may_bring_the_token(tmp_path: Path) -> None:
+    """ExecCredential of client.authentication.k8s.io/v1."""
+    program = tmp_path / "login.py"
+    program.write_text(
+        "import json, os\n"
+        "info = json.loads(os.environ['KUBERNETES_EXEC_INFO'])\n"
+        "token = info['apiVersion'] + os.environ['EXTRA']\n"
+        "print(json.dumps({'status': {'token': token}}))\n"
+    )
+    spec = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": sys.executable,
+        "args": [str(program)],
+        "env": [{"name": "EXTRA", "value": "-x"}],
+    }
+    login = log_in(Target(server="http://one", user={"exec": spec}))
+    assert login.headers["Authorization"] == "Bearer client.authentication.k8s.io/v1-x"
+
+
+@pytest.mark.parametrize(
+    ("user", "what"),
+    [
+        ({"exec": {"command": "/nonexistent", "installHint": "get it"}}, "missing: get it"),
+        ({"exec": {"command": "/bin/false"}}, "/bin/false, which the kubeconfig logs in with"),
+        ({"exec": {"command": "/bin/echo", "args": ["no json"]}}, "failed"),
+        ({"auth-provider": {"name": "gcp"}}, "auth-provider"),
+        ({"tokenFile": "/nonexistent"}, "cannot read /nonexistent"),
+    ],
+)
+def test_a_login_that_fails_is_named(user: dict[str, object], what: str) -> None:
+    """One sentence, no traceback."""
+    with pytest.raises(PluginError, match=what):
+        log_in(Target(server="http://one", user=user))
+
+
+def test_a_password_is_sent_as_http_has_it() -> None:
+    """Old clusters and proxies."""
+    login = log_in(Target(server="http://one", user={"username": "a", "password": "b"}))
+    assert login.headers["Authorization"] == f"Basic {base64.b64encode(b'a:b').decode()}"
+
+
+def test_certificates_that_are_none_are_named() -> None:
+    """A truncated kubeconfig is a frequent cause."""
+    data = base64.b64encode(b"no certificate").decode()
+    target = Target(server="https://one", cluster={"certificate-authority-data": data})
+    with pytest.raises(PluginError, match="certificates cannot be used"):
+        log_in(target)
