@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -10,12 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks import allocator, core
 from benchmarks.agent import agent
-from benchmarks.figures import Figure, save, show, summarize
-from benchmarks.usage import cpu_seconds, folder_of, memory_mb
+from benchmarks.figures import save, show, summarize
+from benchmarks.world import Figures, footprint, probe
 from playground.addresswatch import AddressWatch
-from playground.api import Api
 from playground.cluster import Cluster
+from playground.planes import Kind
 from playground.processes import ProcessSpec
 from purelb.api.views import LEASE_PREFIX
 
@@ -24,20 +24,7 @@ CREATES, BURST, DRIFTS, POWER_OFFS = 100, 1000, 200, 6
 LEASE_SECONDS = 10.0
 SOON = 60.0
 
-Figures = dict[str, Figure]
 Bench = Callable[[Cluster, Console], Awaitable[Figures]]
-
-
-async def probe(cluster: Cluster, what: str, count: int) -> dict[str, list[float]]:
-    """Measure one thing inside the world."""
-    config = str(cluster.kubeconfig("probe"))
-    argv = (sys.executable, "-m", "benchmarks.probe", what, "--count", str(count))
-    nodes = ",".join(cluster.nodes)
-    done = await cluster.run(
-        "control", "env", f"KUBECONFIG={config}", *argv, "--nodes", nodes, seconds=600
-    )
-    samples: dict[str, list[float]] = json.loads(done.stdout)
-    return samples
 
 
 async def start_daemons(cluster: Cluster) -> None:
@@ -140,41 +127,6 @@ async def failover(cluster: Cluster, console: Console) -> Figures:
     return {"power_off_failover_s": summarize(samples)}
 
 
-async def footprint(cluster: Cluster) -> Figures:
-    """Return memory and CPU of the daemons so far, and what they asked of the API server.
-
-    The plain names are the largest memory of one daemon, and sums; dotted ones the details.
-    """
-    rss: dict[str, float] = {}
-    cpu: dict[str, float] = {}
-    for process in await cluster.processes():
-        if not process.name.startswith(("allocator", "nodeagent")):
-            continue
-        folder = folder_of(cluster, process.pid)
-        rss[process.name], cpu[process.name] = memory_mb(folder), cpu_seconds(folder)
-    requests = await _requests(cluster)
-    figures: Figures = {
-        "rss_mb": max(rss.values()),
-        "cpu_s": round(sum(cpu.values()), 2),
-        "api_requests": sum(requests.values()),
-    }
-    for name, details in (("rss_mb", rss), ("cpu_s", cpu), ("api_requests", requests)):
-        figures |= {f"{name}.{key}": value for key, value in details.items()}
-    return figures
-
-
-async def _requests(cluster: Cluster) -> dict[str, float]:
-    """Return how often each verb was used on each resource by our daemons."""
-    async with Api(cluster.paths.faults) as control:
-        entries = (await control.get("/requests"))["requests"]
-    counts: dict[str, float] = {}
-    for entry in entries:
-        if entry["client"].startswith(("allocator", "nodeagent")):
-            key = f"{entry['verb']} {entry['resource']}"
-            counts[key] = counts.get(key, 0) + entry["count"]
-    return counts
-
-
 async def _until_said(cluster: Cluster, process: str, word: str) -> None:
     async with asyncio.timeout(SOON):
         while word not in cluster.log(process):  # noqa: ASYNC110  # a file has no event
@@ -186,22 +138,29 @@ def _ratio(ours: dict[str, list[float]], floor: dict[str, list[float]], name: st
 
 
 BENCHES: dict[str, Bench] = {
+    "allocator": allocator.measure,
     "create": create,
     "burst": burst,
     "drift": drift,
     "failover": failover,
     "agent": agent,
 }
+PURE = {"core": core.measure}  # those that need no world
+NODES = {"allocator": 1}  # of the world, 3 otherwise
 
 
-async def run(names: list[str]) -> None:
+async def run(names: list[str], control_plane: str) -> None:
     """Run benchmarks one after another."""
     console = Console(highlight=False)
     for name in names:
-        console.print(f"{name}: {(BENCHES[name].__doc__ or '').splitlines()[0]}")
+        told = (PURE[name] if name in PURE else BENCHES[name]).__doc__ or ""
+        console.print(f"{name}: {told.splitlines()[0]}")
         begun = time.monotonic()
-        async with Cluster(nodes=3) as cluster:
-            figures = await BENCHES[name](cluster, console)
+        if name in PURE:
+            figures = PURE[name](console)
+        else:
+            async with Cluster(nodes=NODES.get(name, 3), control_plane=control_plane) as cluster:
+                figures = await BENCHES[name](cluster, console)
         show(figures, console)
         save(figures)
         console.print(f"  took {time.monotonic() - begun:.0f} s")
@@ -210,9 +169,11 @@ async def run(names: list[str]) -> None:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("what", choices=["all", *BENCHES])
-    what = parser.parse_args().what
-    asyncio.run(run(list(BENCHES) if what == "all" else [what]))
+    parser.add_argument("what", choices=["all", *PURE, *BENCHES])
+    parser.add_argument("--control-plane", choices=list(Kind), default=Kind.EMBEDDED)
+    given = parser.parse_args()
+    names = [*PURE, *BENCHES] if given.what == "all" else [given.what]
+    asyncio.run(run(names, given.control_plane))
 
 
 if __name__ == "__main__":

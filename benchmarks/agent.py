@@ -13,9 +13,8 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.figures import Figure
 from benchmarks.probe import side_by_side
-from benchmarks.usage import cpu_seconds, folder_of, memory_mb
+from benchmarks.world import Figures, cpu_seconds, memory
 from playground import daemons
 from playground.api import path_of
 from playground.cluster import Cluster
@@ -46,7 +45,6 @@ CONFIG = {
 LEASE_SECONDS = 10.0
 SETTLE, IDLE = 20.0, 60.0  # seconds
 PATIENCE = 300.0  # seconds for what takes long on a slow machine
-Figures = dict[str, Figure]
 
 
 async def agent(cluster: Cluster, console: Console) -> Figures:
@@ -88,10 +86,9 @@ async def _idle(cluster: Cluster, prefix: str) -> Figures:
     await asyncio.sleep(SETTLE)
     name = f"nodeagent-{cluster.nodes[0]}"
     (pid,) = (process.pid for process in await cluster.processes() if process.name == name)
-    folder = folder_of(cluster, pid)
-    before, cpu, begun = await _series(cluster), cpu_seconds(folder), time.monotonic()
+    before, cpu, begun = await _series(cluster), cpu_seconds(cluster, pid), time.monotonic()
     await asyncio.sleep(IDLE)
-    used, passed = cpu_seconds(folder) - cpu, time.monotonic() - begun
+    used, passed = cpu_seconds(cluster, pid) - cpu, time.monotonic() - begun
     after = await _series(cluster)
     audits = {
         part: after[f"purelb_lbnodeagent_audit_seconds_{part}"]
@@ -101,7 +98,7 @@ async def _idle(cluster: Cluster, prefix: str) -> Figures:
     return {
         f"{prefix}.idle_cpu_percent": round(100 * used / passed, 2),
         f"{prefix}.audit_ms": round(1000 * audits["sum"] / audits["count"], 1),
-        f"{prefix}.rss_mb": memory_mb(folder),
+        f"{prefix}.rss_mb": memory(cluster, pid),
         f"{prefix}.held": sum(name.startswith("purelb_lbnodeagent_announced{") for name in after),
     }
 

@@ -2,6 +2,8 @@
 
     python -m benchmarks.probe create|burst|patch|drift --count N --nodes node-a,node-b
 
+With --keep its Services stay; with --first N those of a burst are numbered from N on.
+
 Prints one line of JSON: name → samples, in the unit that the name ends with.
 """
 
@@ -10,11 +12,12 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
+from allocator.core.conditions import PENDING
 from playground.namespaces import inside
 from purelb.api.addresses import IPAddress
 from purelb.api.links import LinkAddress
@@ -27,7 +30,7 @@ from purelb.runtime.netlink.events import AddressGone, AddressSeen, Event, Event
 from purelb.runtime.netlink.wire import DeadAddress
 
 SERVICES = "/api/v1/namespaces/default/services"
-SECONDS = 120.0  # for one event that must come
+SECONDS = 600.0  # for one event that must come: the last of a large burst
 GROUP = "/apis/purelb.io/v2/namespaces/purelb-system/servicegroups/default"
 MEASURED = ("one", "burst", "pending", "patch", "drift")  # how our Services' names begin
 IN_FLIGHT = 32
@@ -68,7 +71,7 @@ class Probe:
     """The API server and the nodes' kernels, watched."""
 
     def __init__(self, kube: Kube, nodes: Sequence[str]) -> None:
-        self.kube, self.nodes, self.board = kube, nodes, Board()
+        self.kube, self.nodes, self.board, self.first = kube, nodes, Board(), 0
         self.places: dict[IPAddress, tuple[str, LinkAddress]] = {}
         self.kernels: dict[str, AddressSocket] = {}
         self.ingress: dict[str, list[str]] = {}
@@ -111,11 +114,12 @@ class Probe:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     service = decode_service(bytes(decode_watch_line(line).object))
-                    found = service.status.load_balancer.ingress or ()
-                    if found:
-                        name = service.metadata.name
+                    name, status = service.metadata.name, service.status
+                    if found := status.load_balancer.ingress:
                         self.ingress[name] = [entry.ip for entry in found]
                         self.board.note(("address", name))
+                    if any(one.type == PENDING for one in status.conditions or ()):
+                        self.board.note(("told", name))
 
 
 def service(name: str, family: str = "IPv4") -> dict[str, Any]:
@@ -163,7 +167,7 @@ async def side_by_side(work: Sequence[Callable[[], Awaitable[object]]]) -> None:
 
 async def burst(probe: Probe, count: int) -> Samples:
     """Many Services at once, until the last has its address."""
-    names = [f"burst-{number}" for number in range(count)]
+    names = [f"burst-{number}" for number in range(probe.first, probe.first + count)]
     begun = time.perf_counter()
     await side_by_side([partial(probe.kube.post, SERVICES, service(name, MANY)) for name in names])
     ended = max([await probe.board.when(("address", name)) for name in names])
@@ -178,6 +182,8 @@ async def pending(probe: Probe, count: int) -> Samples:
     await probe.kube.delete(GROUP)
     names = [f"pending-{number}" for number in range(count)]
     await side_by_side([partial(probe.kube.post, SERVICES, service(name, MANY)) for name in names])
+    for name in names:
+        await probe.board.when(("told", name))
     await asyncio.sleep(SETTLE)
     body = {key: group[key] for key in ("apiVersion", "kind", "spec")}
     body["metadata"] = {key: group["metadata"][key] for key in ("name", "namespace")}
@@ -226,19 +232,23 @@ async def drift(probe: Probe, count: int) -> Samples:
     return {"drift_repair_ms": samples}
 
 
-async def clean(probe: Probe) -> None:
-    """Delete every Service, and wait until no node carries an address of theirs."""
+async def measured(probe: Probe) -> set[str]:
+    """Return the names of the Services that measurements have made."""
     page = decode_page(await probe.kube.get(SERVICES, {"limit": "20000"}))
-    names = [decode_object(bytes(item)).metadata.name for item in page.items]
+    names = {decode_object(bytes(item)).metadata.name for item in page.items}
+    return {name for name in names if name.partition("-")[0] in MEASURED}
 
-    async def remove(name: str) -> None:
+
+async def remove(probe: Probe, names: Collection[str]) -> None:
+    """Delete Services, as long as they are there."""
+
+    async def one(name: str) -> None:
         try:
             await probe.kube.delete(f"{SERVICES}/{name}")
         except NotFoundError:
             return
 
-    ours = [name for name in names if name.partition("-")[0] in MEASURED]
-    await side_by_side([partial(remove, name) for name in ours])
+    await side_by_side([partial(one, name) for name in names])
 
 
 MEASUREMENTS = {
@@ -256,6 +266,8 @@ async def main() -> None:
     parser.add_argument("what", choices=MEASUREMENTS)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--nodes", required=True)
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--first", type=int, default=0)
     given = parser.parse_args()
     access = find_access(os.environ["KUBECONFIG"], os.environ)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
@@ -268,8 +280,10 @@ async def main() -> None:
         ready = asyncio.Event()
         running.append(tasks.create_task(probe.watch_services(ready)))
         await ready.wait()
+        before, probe.first = await measured(probe), given.first
         samples = await MEASUREMENTS[given.what](probe, given.count)
-        await clean(probe)
+        if not given.keep:
+            await remove(probe, await measured(probe) - before)
         print(json.dumps(samples))
         for task in running:
             task.cancel()

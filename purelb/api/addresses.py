@@ -6,6 +6,7 @@ in clusters today: no leading zeros, no zones, IPv4-mapped IPv6 addresses count 
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -18,6 +19,8 @@ from typing import TypeAlias
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
 IPNetwork: TypeAlias = IPv4Network | IPv6Network
+
+KNOWN = 4096  # texts whose address is remembered: each is read several times within seconds
 
 
 class Family(StrEnum):
@@ -81,6 +84,7 @@ def sort_key(address: IPAddress) -> tuple[int, int]:
     return address.version, int(address)
 
 
+@lru_cache(maxsize=KNOWN)
 def parse_ip(text: str) -> IPAddress:
     """Parse one address; raises ValueError naming the text."""
     if "%" in text:
