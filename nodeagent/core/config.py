@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from nodeagent.core import selectors
 from nodeagent.core.findings import Check, Finding
 from nodeagent.core.notices import Kind, Notice
 from purelb.api.durations import parse_duration
@@ -18,6 +17,7 @@ from purelb.api.patterns import Pattern, parse_pattern
 from purelb.api.problems import NoticeType
 from purelb.api.resources import AddressConfig, AddressConfigs, GarpConfig, LocalSpec, NodeAgent
 from purelb.api.views import NodeView
+from purelb.core import selectors
 
 DEFAULT_LINK = "default"  # localInterface: the interface of the default route
 DUMMY = LinkName("kube-lb0")

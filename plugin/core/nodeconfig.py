@@ -4,11 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 from nodeagent.core.config import DUMMY, NodeConfig, choose, matching_of
-from nodeagent.core.selectors import is_catch_all
 from plugin.core.document import Document
 from purelb.api.identifiers import NodeName
 from purelb.api.resources import NodeAgent
 from purelb.api.views import NodeView
+from purelb.core.selectors import is_catch_all
 
 
 class State(StrEnum):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from nodeagent.core.selectors import defect_of, is_catch_all, matches
 from purelb.api.resources import LabelSelector, SelectorRequirement
+from purelb.core.selectors import defect_of, is_catch_all, matches
 
 LABELS = {"zone": "a", "example.com/rack": "7", "empty": ""}
 

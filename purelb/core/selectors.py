@@ -1,6 +1,6 @@
 """Label selectors as Kubernetes understands them (metav1.LabelSelector, apimachinery `labels`).
 
-Belongs here: conversion and matching. Does not: what a match means (`config`).
+Belongs here: conversion and matching. Does not: what a match means (the cores of the daemons).
 """
 
 import re

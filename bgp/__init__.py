@@ -1,0 +1,1 @@
+"""The BGP sidecar: runs gobgpd on one node, and keeps it and the kernel as configured."""

@@ -1,0 +1,1 @@
+"""I/O of the sidecar: gobgpd, netlink, the API, metrics."""
