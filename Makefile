@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
-SOURCES := allocator bgp ipam nodeagent plugin purelb playground benchmarks tests
+SOURCES := allocator bgp ipam nodeagent plugin purelb playground upkeep benchmarks tests
 BENCH ?= all
 SOAK_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
@@ -71,7 +71,8 @@ control-plane: $(STAMP) ## Find or build a real Kubernetes control plane (minute
 	@$(BIN)/python -m playground.controlplane build
 
 e2e: control-plane ## Test with the real control plane: kubectl, the API's conformance, end to end
-	@PURELB_E2E=1 $(PYTEST) tests/component/test_apiserver_kubectl.py tests/conformance tests/e2e
+	@PURELB_E2E=1 $(PYTEST) tests/component/test_apiserver_kubectl.py tests/conformance \
+		tests/manifests/test_chart.py tests/e2e
 
 proto: ## Generate the messages of proto/ipam.proto anew
 	@tools/proto.sh $(PYTHON)
