@@ -5,9 +5,10 @@ clients rest, the longer the more there were, and each story waits for them.
 """
 
 import asyncio
+import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -15,7 +16,16 @@ from playground.api import path_of
 from playground.cluster import Cluster
 from playground.nodes import INSTALL_NAMESPACE
 from tests.apiserver import SERVER, Start, compact, serve_again
-from tests.e2e.install import announcer, daemon_pods, expose, exposed, installed, show, wait_slot
+from tests.e2e.install import (
+    announcer,
+    daemon_pods,
+    expose,
+    exposed,
+    installed,
+    show,
+    wait_rolled_out,
+    wait_slot,
+)
 from tests.e2e.journal import Journal, journal
 from tests.e2e.outsider import asking
 from tests.e2e.world import SECONDS, World
@@ -50,6 +60,19 @@ async def settle(cluster: Cluster) -> None:
             await cluster.wait_answer(f"http://{address}/", machine=node, seconds=SECONDS)
     finally:
         await cluster.kubectl("delete", "service", "settled")
+
+
+@contextlib.asynccontextmanager
+async def lease_duration(cluster: Cluster, value: str) -> AsyncIterator[None]:
+    """Give the agents another Lease duration for as long as the block lasts."""
+    agents = ("-n", INSTALL_NAMESPACE, "daemonset/lbnodeagent")
+    await cluster.kubectl("set", "env", *agents, f"PURELB_LEASE_DURATION={value}")
+    try:
+        await wait_rolled_out(cluster, agents[-1])
+        yield
+    finally:
+        await cluster.kubectl("rollout", "undo", *agents)
+        await wait_rolled_out(cluster, agents[-1])
 
 
 async def measure_new(cluster: Cluster, name: str) -> str:
@@ -91,7 +114,11 @@ def test_within_its_lease_no_address_moves(cluster_world: World, starts: list[St
 
     async def scenario(cluster: Cluster) -> None:
         await settle(cluster)
-        async with exposed(cluster, "short", "IPv4", "IPv6") as addresses, journal(cluster) as kept:
+        async with (
+            lease_duration(cluster, "60s"),  # however long the server needs to start
+            exposed(cluster, "short", "IPv4", "IPv6") as addresses,
+            journal(cluster) as kept,
+        ):
             v4 = addresses[0]
             async with asking(cluster, v4) as outsider:
                 down = time.time()
