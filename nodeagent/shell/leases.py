@@ -7,7 +7,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -18,6 +18,7 @@ from purelb.api.annotations import (
     LEASE_ANNOUNCES,
     LEASE_CONDITIONS,
     LEASE_INSTANCE,
+    LEASE_MACS,
     LEASE_SUBNETS,
 )
 from purelb.api.identifiers import Instant
@@ -142,18 +143,27 @@ class LeaseKeeper:
             self._on_change()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What other nodes and people may know of this one; `conditions` as text."""
+
+    subnets: tuple[IPNetwork, ...]
+    macs: tuple[bytes, ...]
+    conditions: str
+
+
 def lease_content(
     settings: Settings,
     node: NodeView,
     config: NodeConfig | Unconfigured,
-    subnets: Iterable[IPNetwork],
-    conditions: str,
+    shown: Shown,
 ) -> LeaseContent:
     """Return what this node's Lease says; labels and annotations are a contract with PureLB."""
     annotations = {
-        LEASE_SUBNETS: ",".join(sorted(map(str, subnets))),
+        LEASE_SUBNETS: ",".join(sorted(map(str, shown.subnets))),
+        LEASE_MACS: ",".join(mac.hex(":") for mac in shown.macs),
         LEASE_INSTANCE: settings.instance,
-        LEASE_CONDITIONS: conditions,
+        LEASE_CONDITIONS: shown.conditions,
         # Either way: a merge patch leaves alone what it does not name.
         LEASE_ANNOUNCES: "false" if isinstance(config, Unconfigured) else "true",
     }

@@ -15,6 +15,7 @@ from nodeagent.core.desired import desire
 from nodeagent.core.dummy import Failure
 from nodeagent.core.election import Electorate, Member
 from nodeagent.core.facts import Facts
+from nodeagent.core.identity import shown_macs
 from nodeagent.core.installed import (
     Outcome,
     adopt,
@@ -33,7 +34,7 @@ from nodeagent.settings import Settings
 from nodeagent.shell.announcer import Announcer
 from nodeagent.shell.inspector import Inspector, Pass
 from nodeagent.shell.kernel import Kernel
-from nodeagent.shell.leases import LeaseKeeper, lease_content
+from nodeagent.shell.leases import LeaseKeeper, Shown, lease_content
 from nodeagent.shell.metrics import AgentMetrics
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
@@ -170,7 +171,7 @@ class Loop:
         if self._adopt(observed, desired):
             observed = replace(observed, record=self._record)
             desired = desire(self._facts(observed), now)
-        has_new_content = self._publish(desired)
+        has_new_content = self._publish(observed, desired)
         ops = plan(desired, observed, self._clock.now())
         outcomes = await self._kernel.execute(ops) if ops else ()
         self._record = record_after(observed, outcomes)
@@ -233,18 +234,17 @@ class Loop:
         self._record |= found
         return bool(found)
 
-    def _publish(self, desired: DesiredState) -> bool:
+    def _publish(self, observed: Observed, desired: DesiredState) -> bool:
         """Let the Lease say what this node reaches; tells whether that is news."""
         world, parts = self._world, self._connected
         if world.config is None or world.node is None or desired.memory.config is None:
             return False
-        content = lease_content(
-            self._settings,
-            world.node,
-            world.config,
-            desired.selection.subnets,
-            parts.inspector.conditions,
+        shown = Shown(
+            subnets=desired.selection.subnets,
+            macs=shown_macs(observed.links, desired.selection),
+            conditions=parts.inspector.conditions,
         )
+        content = lease_content(self._settings, world.node, world.config, shown)
         return parts.keeper.publish(content)
 
     def _tell(self, outcomes: tuple[Outcome, ...]) -> Report:

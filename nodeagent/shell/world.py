@@ -7,6 +7,7 @@ import datetime
 
 from nodeagent.core.config import NodeConfig, Unconfigured, choose
 from nodeagent.core.election import Electorate, Member, members_of
+from nodeagent.core.identity import MacBook
 from nodeagent.core.remote import RemotePools, read_groups
 from nodeagent.settings import Settings
 from nodeagent.shell.endpoints import EndpointWatch
@@ -55,6 +56,7 @@ class WorldStore:
         self._namespace = settings.namespace
         self._lease_seconds = settings.lease_seconds
         self._electorate = Electorate()
+        self.macs = MacBook()
 
     @property
     def is_complete(self) -> bool:
@@ -96,8 +98,10 @@ class WorldStore:
         returns = new is not None and new.node in self.sightings.expired()
         if new is not None:
             self.sightings.seen(new, self._clock.now(), _age(new))
+            self.macs.note(new.node, new.macs)
         elif old is not None:
             self.sightings.gone(old.node)
+            self.macs.forget(old.node)
         if returns or old is None or new is None or _is_news(old, new):
             self._waker.wake()
 

@@ -41,6 +41,7 @@ ANNOUNCING_LEGACY = ("purelb.io/announcing", "purelb.io/announcing-unknown")
 LEASE_SUBNETS = "purelb.io/subnets"
 LEASE_INSTANCE = "purelb.io/instance"
 LEASE_CONDITIONS = "purelb.io/conditions"  # what is wrong on the node (`purelb.api.conditions`)
+LEASE_MACS = "purelb.io/macs"  # under which the node may speak of addresses
 LEASE_ANNOUNCES = "purelb.io/announces"  # "false": subnets are shown, the node is no candidate
 
 OURS = (

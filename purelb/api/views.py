@@ -21,6 +21,7 @@ from purelb.api.resources import Condition, Lease, Node, Service
 LEASE_PREFIX = "purelb-node-"
 FAMILY = {family.value: family for family in Family}
 NO_UID = Uid("")
+MOST_MACS, MAC_BYTES = 64, 6  # entries read of a Lease's MACs
 MOST_SUBNETS = 256  # entries read of a Lease's subnets
 
 
@@ -91,7 +92,7 @@ class LeaseView:
 
     `duration` in seconds and `renewed` as the holder's own wall-clock text: the text only tells
     whether something changed, never how long ago. `is_announcing` is False where the node shows its
-    subnets but wants no address.
+    subnets but wants no address. `macs` are six bytes each.
     """
 
     node: NodeName
@@ -102,6 +103,7 @@ class LeaseView:
     subnets: tuple[IPNetwork, ...] = ()
     instance: str = ""
     is_announcing: bool = True
+    macs: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +170,7 @@ def view_lease(lease: Lease) -> LeaseView | None:
         subnets=parse_subnets(keys.get(annotations.LEASE_SUBNETS, "")),
         instance=keys.get(annotations.LEASE_INSTANCE, ""),
         is_announcing=keys.get(annotations.LEASE_ANNOUNCES) != "false",
+        macs=parse_macs(keys.get(annotations.LEASE_MACS, "")),
     )
 
 
@@ -209,6 +212,19 @@ def parse_subnets(text: str) -> tuple[IPNetwork, ...]:
         except ValueError:
             continue
     return tuple(found)
+
+
+def parse_macs(text: str) -> frozenset[bytes]:
+    """Parse a Lease's comma-separated MACs; what does not parse is dropped."""
+    found = set()
+    for entry in text.split(",")[:MOST_MACS]:
+        try:
+            mac = bytes.fromhex(entry.replace(":", " "))
+        except ValueError:
+            continue
+        if len(mac) == MAC_BYTES:
+            found.add(mac)
+    return frozenset(found)
 
 
 def _ingress(service: Service) -> tuple[IPAddress, ...]:

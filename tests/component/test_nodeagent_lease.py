@@ -6,7 +6,7 @@ import pytest
 
 from nodeagent.core.config import Unconfigured, choose
 from nodeagent.settings import load
-from nodeagent.shell.leases import LeaseKeeper, lease_content
+from nodeagent.shell.leases import LeaseKeeper, Shown, lease_content
 from purelb.api.identifiers import Instant, NodeName, Uid
 from purelb.api.resources import LocalSpec, NodeAgent, NodeAgentSpec, decode_lease
 from purelb.api.views import LeaseView, NodeView, view_lease
@@ -18,6 +18,7 @@ from tests.component.harness import NAMESPACE, Api, scenario
 
 NAME = "purelb-node-node-a"
 SETTINGS = load([], {"PURELB_NODE_NAME": "node-a", "PURELB_NAMESPACE": NAMESPACE})
+SHOWN = Shown(subnets=(), macs=(bytes.fromhex("020000000007"),), conditions="")
 
 
 def test_a_node_is_a_candidate_as_soon_as_it_is_configured() -> None:
@@ -31,7 +32,7 @@ def test_a_node_is_a_candidate_as_soon_as_it_is_configured() -> None:
             store = LeaseStore(kube, NAMESPACE, NAME)
             for agents in ((), (NodeAgent(spec=NodeAgentSpec(local=LocalSpec())),)):
                 config = choose(agents, node)
-                await store.renew(lease_content(SETTINGS, node, config, (), ""))
+                await store.renew(lease_content(SETTINGS, node, config, SHOWN))
                 said.append((isinstance(config, Unconfigured), (await read(kube)).is_announcing))
         assert said == [(True, False), (False, True)]
 
@@ -80,7 +81,7 @@ def test_a_node_whose_lease_has_ended_tries_again_every_few_seconds() -> None:
                 NodeView(name=NodeName("node-a")),
                 choose((), NodeView(name=NodeName(""))),
             )
-            keeper.publish(lease_content(SETTINGS, node, config, (), ""))
+            keeper.publish(lease_content(SETTINGS, node, config, SHOWN))
             with pytest.raises(EnoughError):
                 await keeper.run()
         return clock.waits
