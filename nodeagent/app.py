@@ -16,6 +16,7 @@ from nodeagent.shell.inspector import Inspector
 from nodeagent.shell.kernel import Kernel
 from nodeagent.shell.leases import LeaseKeeper
 from nodeagent.shell.metrics import AgentMetrics, Snapshot, Tallies
+from nodeagent.shell.prober import Prober
 from nodeagent.shell.reconcile import Loop, Parts
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
@@ -56,6 +57,7 @@ class Agent:
         store = LeaseStore(clients.lease, settings.namespace, LEASE_PREFIX + settings.node)
         self.keeper = LeaseKeeper(store, clock, settings.lease_seconds, waker.wake)
         self.announcer = Announcer(clock, self.loop.may_send)
+        self.prober = Prober(clock, self.world.macs.is_stranger, self.announcer.repeat, waker.wake)
         tallies = Tallies(
             renewals=self.keeper.counts, packets=self.announcer.counts, looks=self.kernel.counts
         )
@@ -68,6 +70,7 @@ class Agent:
             Parts(
                 keeper=self.keeper,
                 announcer=self.announcer,
+                prober=self.prober,
                 slots=self.slots,
                 reporter=self.reporter,
                 inspector=self.inspector,
@@ -91,6 +94,7 @@ class Agent:
                     ("kernel", self.kernel.run()),
                     ("loop", self.loop.run()),
                     ("announcer", self.announcer.run()),
+                    ("prober", self.prober.run()),
                     ("slots", self.slots.run()),
                     ("inspector", self.inspector.run()),
                 )
@@ -102,6 +106,7 @@ class Agent:
             for task in running:
                 task.cancel()
         self.announcer.close()
+        self.prober.close()
 
     async def _leave(self, renewing: "asyncio.Task[None]") -> None:
         """Withdraw every local address, say so in the slots, and only then give up the Lease."""

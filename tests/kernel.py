@@ -22,6 +22,7 @@ from nodeagent.core.plan import (
     LinkOp,
     MakeLink,
     Op,
+    Probe,
     RaiseLink,
     RefreshAddress,
     RemoveAddress,
@@ -136,7 +137,7 @@ class Kernel:
             case RemoveAddress(index=index, address=address, prefix=prefix):
                 self.promotes = self.promotes or op.needs_promotion
                 return self._remove(Placed(index, address, prefix))
-            case Announce():
+            case Announce() | Probe():
                 return ""
             case MakeLink() | RaiseLink() | DeleteLink():
                 return self._change_link(op)

@@ -52,6 +52,7 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
         endpoints=dict(facts.endpoints),
         listing=listing,
         installed=facts.installed,
+        conflicts=facts.conflicts,
         announced=observed.announced,
     )
     work = remaining(facts.memory, inputs, now)

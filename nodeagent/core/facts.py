@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nodeagent.core.config import NodeConfig, Unconfigured
+from nodeagent.core.conflicts import Conflict
 from nodeagent.core.dummy import Failure
 from nodeagent.core.election import Electorate
 from nodeagent.core.gate import Record
@@ -31,6 +32,10 @@ class Facts:
     well. `unrest` is the gate's record. `installed` are the addresses put in place and not
     withdrawn since, whether they are still there or not. `struggles` are the addresses that others
     removed lately. `memory` is that of the last `DesiredState`.
+
+    `quiet` tells for addresses that other hosts were asked for from when on silence means that none
+    has them, None if this node cannot ask. `conflicts` are those with other hosts. `shown` are the
+    nodes whose MACs are known, None if some node with a Lease does not say its own.
     """
 
     me: NodeName
@@ -51,3 +56,6 @@ class Facts:
     installed: frozenset[IPAddress] = frozenset()
     struggles: Struggles = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory)
+    quiet: Mapping[IPAddress, Instant] | None = None
+    conflicts: Mapping[IPAddress, Conflict] = field(default_factory=dict)
+    shown: frozenset[NodeName] | None = frozenset()

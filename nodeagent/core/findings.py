@@ -34,6 +34,7 @@ class Check(StrEnum):
     POOL = "UnreachablePool"
     KERNEL = "KernelFeatures"
     STRUGGLE = "AddressesRemoved"
+    CONFLICT = "AddressConflict"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from ipaddress import IPv6Address
 from typing import TypeAlias
 
 from nodeagent.core.config import LOCAL, REMOTE, Lifetimes, NodeConfig, Unconfigured
+from nodeagent.core.conflicts import Conflict
 from nodeagent.core.dummy import Carried, Dummy
 from nodeagent.core.election import Electorate
 from nodeagent.core.gate import Record
@@ -154,6 +155,7 @@ class Inputs:
     endpoints: Mapping[ServiceKey, frozenset[NodeName]]
     listing: Listing
     installed: frozenset[IPAddress]
+    conflicts: Mapping[IPAddress, Conflict]
     announced: frozenset[Announced]
 
 

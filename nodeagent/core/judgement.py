@@ -1,8 +1,8 @@
 """What this node does about one address: the questions, in their order.
 
 Does a selected link reach it (`links`)? May this node hold anything (`fence`)? Who wins
-(`election`)? Has the last holder let go (`fence`)? May it be added now (`gate`)? Each is asked only
-if those before let the address pass.
+(`election`)? Has the last holder let go (`fence`)? May it be added now (`gate`)? Does a stranger
+have it (`inquiry`)? Each is asked only if those before let the address pass.
 
 Does not belong here: the answers, and what is common to all addresses (`desired`, the caller).
 """
@@ -19,6 +19,7 @@ from nodeagent.core.facts import Facts
 from nodeagent.core.fence import Neighbors, take_at
 from nodeagent.core.gate import CLEAR, Blocked, Cause, Gate, WaitUntil, cause, gate
 from nodeagent.core.inputs import Common
+from nodeagent.core.inquiry import inquire
 from nodeagent.core.links import Ambiguous, Home, Nic, Observed, Selection
 from nodeagent.core.refusals import forbidden, unreachable
 from nodeagent.core.remote import Placement
@@ -48,7 +49,6 @@ from purelb.api.links import (
 from purelb.core.lease import LeaseState
 
 ENDPOINTS_WAIT: Final = 1.0  # seconds for EndpointSlices to arrive before affinity is given up
-DAD_RETRY: Final = 3.0  # seconds before an IPv6 address that was a duplicate is tried again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +146,10 @@ def judge(context: Context, vip: Vip) -> Judgement:
     if (wait := _handover(context, vip, won)) is not None:
         return Judgement(wait, won, (wait.at,), winner.fell_back)
     entry = context.entry(home.nic.link, vip.address, vip.address.max_prefixlen)
-    tenure = _after_dad(won, entry, context.now)
-    here = _here(context, vip, home, tenure, entry)
-    return Judgement(here, tenure, _changes(here, context, entry), winner.fell_back)
+    here = _here(context, vip, home, entry)
+    if (wait := inquire(context.facts, here, won.slot, context.now)) is not None:
+        return Judgement(wait, won, (wait.at,), winner.fell_back)
+    return Judgement(here, won, _changes(here, context, entry), winner.fell_back)
 
 
 def _home(context: Context, vip: Vip) -> Home | Placement | Away:
@@ -273,18 +274,13 @@ def _handover(context: Context, vip: Vip, tenure: Tenure) -> Wait | None:
     return Wait(address=vip.address, at=at, reason=f"{slot.node} may still have it")
 
 
-def _after_dad(tenure: Tenure, entry: LinkAddress | None, now: Instant) -> Tenure:
-    if entry is None or not entry.flags & IFA_F_DADFAILED or now < tenure.retry_at:
-        return tenure
-    return replace(tenure, retry_at=now + DAD_RETRY)
-
-
-def _here(
-    context: Context, vip: Vip, home: Home, tenure: Tenure, entry: LinkAddress | None
-) -> Here:
+def _here(context: Context, vip: Vip, home: Home, entry: LinkAddress | None) -> Here:
     address = vip.address
-    gate = _patient(context, tenure, address, context.gate_of(home, address))
-    is_in_place = entry is not None and not entry.flags & IFA_F_DADFAILED
+    gate = _patient(context, address, context.gate_of(home, address))
+    is_duplicate = entry is not None and bool(entry.flags & IFA_F_DADFAILED)
+    if is_duplicate and not isinstance(gate, Blocked):
+        gate = WaitUntil(math.inf)  # it goes first, and then its owner is asked for
+    is_in_place = entry is not None and not is_duplicate
     must_go = isinstance(gate, Blocked) and gate.withdraws
     is_repair = entry is None and address in context.facts.installed
     return Here(
@@ -302,12 +298,12 @@ def _here(
     )
 
 
-def _patient(context: Context, tenure: Tenure, address: IPAddress, gate: Gate) -> Gate:
-    """Return a gate that opens no sooner than a duplicate or a struggle allows."""
+def _patient(context: Context, address: IPAddress, gate: Gate) -> Gate:
+    """Return a gate that opens no sooner than a struggle allows."""
     struggle = context.facts.struggles.get(address)
-    at = max(tenure.retry_at, struggle.open_at if struggle is not None else -math.inf)
-    if isinstance(gate, Blocked) or context.now >= at:
+    if struggle is None or isinstance(gate, Blocked) or context.now >= struggle.open_at:
         return gate
+    at = struggle.open_at
     return WaitUntil(max(at, gate.at) if isinstance(gate, WaitUntil) else at)
 
 

@@ -26,7 +26,9 @@ ALL_NODES_MAC: Final = b"\x33\x33\x00\x00\x00\x01"  # 33:33 and the low 32 bits 
 ETHERTYPE_ARP: Final = b"\x08\x06"
 ETHERTYPE_IPV6: Final = b"\x86\xdd"
 ICMPV6: Final = 58  # next header
+NEIGHBOR_SOLICITATION: Final = 135
 NEIGHBOR_ADVERTISEMENT: Final = 136
+SOLICITED_NODE: Final = IPv6Address("ff02::1:ff00:0").packed[:13]
 OVERRIDE: Final = 0x20000000  # neither Router nor Solicited (RFC 4861, 4.4)
 
 
@@ -59,15 +61,38 @@ def arp_probe(mac: bytes, address: IPv4Address) -> bytes:
     return _arp(mac, Arp.REQUEST, sender=nobody, target=address, target_mac=NO_MAC)
 
 
+def dad_frame(mac: bytes, address: IPv6Address) -> bytes:
+    """Build the question whether anybody has the address, from nobody (RFC 4862, 5.4.2).
+
+    Its owner answers all nodes, and learns nothing about us.
+    """
+    low = address.packed[-3:]
+    group = SOLICITED_NODE + low  # solicited-node multicast (RFC 4291, 2.7.1)
+    body = struct.pack("!BBHI", NEIGHBOR_SOLICITATION, 0, 0, 0) + address.packed
+    packet = _icmpv6(IPv6Address(0), IPv6Address(group), body)
+    return b"\x33\x33\xff" + low + mac + ETHERTYPE_IPV6 + packet
+
+
+def probe_frame(mac: bytes, address: IPAddress) -> bytes:
+    """Build the question of either family whether anybody has the address."""
+    if isinstance(address, IPv4Address):
+        return arp_probe(mac, address)
+    return dad_frame(mac, address)
+
+
 def na_frame(mac: bytes, address: IPv6Address, source: IPv6Address) -> bytes:
     """Build an unsolicited advertisement to all nodes, hop limit 255 (RFC 4861, 4.4 and 7.2.6)."""
     option = b"\x02\x01" + mac  # target link-layer address, one unit of 8 bytes
     message = struct.pack("!BBHI", NEIGHBOR_ADVERTISEMENT, 0, 0, OVERRIDE) + address.packed + option
-    pseudo = source.packed + ALL_NODES.packed + struct.pack("!II", len(message), ICMPV6)
+    return ALL_NODES_MAC + mac + ETHERTYPE_IPV6 + _icmpv6(source, ALL_NODES, message)
+
+
+def _icmpv6(source: IPv6Address, target: IPv6Address, message: bytes) -> bytes:
+    """Return the packet around a message whose checksum is still 0, with hop limit 255."""
+    pseudo = source.packed + target.packed + struct.pack("!II", len(message), ICMPV6)
     message = message[:2] + struct.pack("!H", checksum(pseudo + message)) + message[4:]
     header = struct.pack("!IHBB", 6 << 28, len(message), ICMPV6, 255)
-    packet = header + source.packed + ALL_NODES.packed + message
-    return ALL_NODES_MAC + mac + ETHERTYPE_IPV6 + packet
+    return header + source.packed + target.packed + message
 
 
 def checksum(data: bytes) -> int:
@@ -118,6 +143,11 @@ class Schedule:
     def stop(self, address: IPAddress) -> None:
         """End the announcements of an address; harmless if there are none."""
         self._turns.pop(address, None)
+
+    def hasten(self, address: IPAddress, now: Instant) -> None:
+        """Have the next transmission now; harmless for what is not announced."""
+        if (turn := self._turns.get(address)) is not None:
+            self._set(address, _Turn(now, turn.left, turn.garp))
 
     def clear(self) -> None:
         """End all announcements."""

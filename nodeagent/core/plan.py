@@ -89,6 +89,18 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """Ask the hosts on a link whether one of them has an address.
+
+    `is_duplicate`: the kernel found that one has it, and does not say which.
+    """
+
+    link: Link
+    address: IPAddress
+    is_duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MakeLink:
     """Make the link for remote addresses, switched off."""
 
@@ -112,7 +124,7 @@ class DeleteLink:
 
 AddressOp: TypeAlias = AddAddress | RefreshAddress | ReorderAddress | RemoveAddress
 LinkOp: TypeAlias = MakeLink | RaiseLink | DeleteLink
-Op: TypeAlias = AddressOp | LinkOp | Announce
+Op: TypeAlias = AddressOp | LinkOp | Announce | Probe
 
 
 def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tuple[Op, ...]:
@@ -120,9 +132,10 @@ def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tupl
 
     `observed` is what `desired` follows from. The dummy link is made first, to be filled by the
     next plan; removals of what must not be here follow, then additions, refreshes, reorderings,
-    removals of old copies, and the announcements of what is in place then. A link is switched on
-    after its addresses were added. One that is not needed is deleted before its addresses are
-    removed: the kernel walks all IPv6 routes for each that it removes, but once for a link.
+    removals of old copies, the announcements of what is in place then, and questions about what
+    must not be in place yet. A link is switched on after its addresses were added. One that is not
+    needed is deleted before its addresses are removed: the kernel walks all IPv6 routes for each
+    that it removes, but once for a link.
     """
     if not desired.is_whole or observed is None:
         return ()
@@ -131,6 +144,7 @@ def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tupl
     draft.add_missing()
     draft.reorder()
     draft.announce()
+    draft.probe()
     return draft.ops()
 
 
@@ -148,6 +162,7 @@ class _Draft:
     reorderings: dict[IPAddress, ReorderAddress] = field(default_factory=dict)
     copies: list[RemoveAddress] = field(default_factory=list)
     announcements: list[Announce] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
 
     def ops(self) -> tuple[Op, ...]:
         refreshes = [op for op in self.refreshes if op.entry.address not in self.reorderings]
@@ -167,6 +182,7 @@ class _Draft:
             *sorted((op for op in copies if op not in first), key=_removal_order),
             *raises,
             *sorted(self.announcements, key=lambda op: sort_key(op.address)),
+            *sorted(self.probes, key=lambda op: sort_key(op.address)),
         )
 
     def _in_the_way(self, copies: Iterable[RemoveAddress]) -> frozenset[RemoveAddress]:
@@ -225,6 +241,7 @@ class _Draft:
                 self.standing[entry.address] = entry
             elif self.observed.is_ours(entry):
                 self.removals.append(self._removal(entry, "dadFailed"))
+                self.probes.append(Probe(verdict.link, entry.address, is_duplicate=True))
         elif self.observed.is_ours(entry):
             if isinstance(verdict, Here):
                 self.copies.append(self._removal(entry, "copy", is_copy=True))
@@ -284,6 +301,13 @@ class _Draft:
                 continue
             source = sources.get(link.index) if address.version == 6 else None
             self.announcements.append(Announce(link, address, source, self.desired.epoch))
+
+    def probe(self) -> None:
+        """Ask for what must not be added before."""
+        for address in self.desired.restless:
+            verdict = self.desired.verdicts.get(address)
+            if isinstance(verdict, Wait) and verdict.asks is not None:
+                self.probes.append(Probe(verdict.asks, address))
 
     def _restless(self, others: Iterable[IPAddress] = ()) -> Iterator[Here]:
         """Yield the verdicts of the restless addresses, and of others, that belong here."""
@@ -365,7 +389,7 @@ def _why(verdict: Wait | Away | None) -> str:
         case Away():
             return verdict.reason
         case Wait():
-            return Reason.LOST_ELECTION  # another node has it, or may still have it
+            return verdict.why
         case None:
             return Reason.CLUSTER_EVENT
         case _:

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import assert_never
 
 from nodeagent.core import words
+from nodeagent.core.conflicts import Conflict
 from nodeagent.core.endpoints import LOCAL
 from nodeagent.core.gate import Blocked
 from nodeagent.core.installed import Outcome
@@ -219,9 +220,8 @@ class _Teller:
             case RemoveAddress(address=address, link=link) if error:
                 fields = {"ip": str(address), "interface": link, "error": error}
                 self.lines.append(Line(op="removeFailed", level=Level.WARNING, fields=fields))
-            case RemoveAddress(address=address, link=link, reason=words.DAD_FAILED):
+            case RemoveAddress(reason=words.DAD_FAILED):
                 self.counts.append(Count(words.DAD_FAILURES))
-                self._failed(address, link, "another host on the network has this address")
             case _:
                 pass
 
@@ -292,13 +292,26 @@ class _Teller:
             self.notices.append(words.policy_kept(service.key, address))
 
     def _tell_wait(self, vip: Vip, verdict: Wait, before: Verdict | None) -> None:
+        if verdict.conflict is not None and verdict.conflict.is_foreign:
+            self._tell_conflict(verdict.address, verdict.conflict, before)
         if isinstance(before, Wait):
             return
         fields = {"ip": str(vip.address), "reason": verdict.reason}
         self.lines.append(Line(op="handover", level=Level.DEBUG, fields=fields))
         if vip.address in self._told.held:
             for key in vip.keys:
-                self._withdrawn(vip.address, key, Reason.LOST_ELECTION)
+                self._withdrawn(vip.address, key, verdict.why)
+
+    def _tell_conflict(
+        self, address: IPAddress, conflict: Conflict, before: Verdict | None
+    ) -> None:
+        """Tell of a stranger once, and count each attempt that it thwarts."""
+        known = before.conflict if isinstance(before, Wait) else None
+        if known is None or known.failures != conflict.failures:
+            self.counts.append(Count(words.FOREIGN_CONFLICTS))
+        if known is None or known.owner != conflict.owner:
+            link = self._told.held.get(address, LinkName(""))
+            self._failed(address, link, f"{conflict.text} has this address")
 
     def _tell_away(self, vip: Vip, verdict: Away, before: Verdict | None) -> None:
         if isinstance(before, Away) and words.cause(before) == words.cause(verdict):

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from nodeagent.core.gate import Blocked
 from nodeagent.core.links import Announced, Observed
-from nodeagent.core.verdicts import Here, Verdict
+from nodeagent.core.verdicts import Here, Verdict, Wait
 from purelb.api.links import IFA_F_DADFAILED, IFA_F_NOPREFIXROUTE, OUR_MARK, LinkAddress
 
 MAC_LENGTH = 6  # bytes; links with another kind of address speak neither ARP nor NDP over Ethernet
@@ -24,9 +24,12 @@ def is_at_rest(
     """Tell whether an address with these entries, on whatever links, is as it should be.
 
     That is: of ours there is nothing but the one entry of an address that belongs here, with our
-    mark, and it has been announced. `epoch` None: nothing is ever announced.
+    mark, and it has been announced; or nothing, and nobody is to be asked for it. `epoch` None:
+    nothing is ever announced.
     """
     ours = [entry for entry in entries if observed.is_ours(entry)]
+    if isinstance(verdict, Wait) and verdict.asks is not None:
+        return False
     if not isinstance(verdict, Here):
         return not ours
     if len(ours) != 1 or not is_place(verdict, ours[0]) or ours[0].flags & IFA_F_DADFAILED:

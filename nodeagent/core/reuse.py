@@ -7,8 +7,9 @@ has.**
   of links follows from besides: the entries that are not ours on selected links, and which of them
   are addresses of Services. If any of that differs or a network lingers, all is judged anew.
 - Its own are: its Services and their endpoints; the kernel's entries with this address, lifetimes
-  aside; whether it is `installed` and announced; and the time, if the judgement is a `Wait` or one
-  of its `changes` has come. An address with any difference there is *touched*, and judged anew.
+  aside; whether it is `installed` and announced; its conflict with another host; and the time, if
+  the judgement is a `Wait` or one of its `changes` has come. An address with any difference there
+  is *touched*, and judged anew.
 
 What depends on the right to hold is not part of a judgement: each pass has its own `Terms`.
 Belongs here: finding the touched addresses. Does not: judging them (`desired`, the caller).
@@ -121,5 +122,8 @@ def _touched_otherwise(past: Past, inputs: Inputs, now: Instant) -> Iterator[IPA
             if inputs.endpoints.get(key) != before.endpoints.get(key) and key in inputs.services:
                 yield from inputs.services[key].ingress
     yield from inputs.installed ^ before.installed
+    if inputs.conflicts is not before.conflicts:
+        changed = inputs.conflicts.items() ^ before.conflicts.items()
+        yield from (address for address, _ in changed)
     yield from (one.address for one in inputs.announced ^ before.announced)
     yield from (address for address, one in past.timed.items() if one.is_due(now))

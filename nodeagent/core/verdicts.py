@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from nodeagent.core.config import Garp, NodeConfig, Unconfigured
+from nodeagent.core.conflicts import Conflict
 from nodeagent.core.dummy import Dummy
 from nodeagent.core.gate import CLEAR, Cause, Gate
 from nodeagent.core.inputs import Inputs
@@ -32,6 +33,7 @@ class Reason(StrEnum):
     NO_ELIGIBLE_NODES = "noEligibleNodes"
     LOST_ELECTION = "lostElection"
     NO_ENDPOINTS = "noEndpoints"
+    FOREIGN_OWNER = "foreignOwner"  # a host that is no node of ours has it
     CLUSTER_EVENT = "cluster event"  # no Service of ours has it any more
     WITHDRAW_ALL = "withdrawAll"
 
@@ -98,12 +100,17 @@ class Here:
 class Wait:
     """This node will carry the address, but must not have it before `at`; `reason` says why.
 
-    `at` is infinity where time alone does not help.
+    `at` is infinity where time alone does not help. `asks` is the link on which other hosts are to
+    be asked for the address; `conflict` is that with one that has it. `why` is for the log, if the
+    address has been in place.
     """
 
     address: IPAddress
     at: Instant
     reason: str
+    asks: Link | None = None
+    conflict: Conflict | None = None
+    why: Reason = Reason.LOST_ELECTION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +131,12 @@ class Tenure:
     """What is remembered of one address.
 
     `won_at` is since when this node is the winner, or saw another take the slot meanwhile; None if
-    it is not the winner. `slot` is the slot of the last pass, `retry_at` when an address that was a
-    duplicate is tried again.
+    it is not the winner. `slot` is the slot of the last pass.
     """
 
     seen_at: Instant
     won_at: Instant | None = None
     slot: Slot | None = None
-    retry_at: Instant = -math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ RENEWAL_ERRORS: Final = "purelb_lbnodeagent_address_renewal_errors_total"
 SLOT_STEALS: Final = "purelb_lbnodeagent_announce_slot_steal_total"  # from, to
 DRIFT_REPAIRED: Final = "purelb_lbnodeagent_drift_repaired_total"  # reason
 ORDER_FIXED: Final = "purelb_lbnodeagent_order_fixed_total"
+FOREIGN_CONFLICTS: Final = "purelb_lbnodeagent_foreign_conflicts_total"
 DAD_FAILURES: Final = "purelb_lbnodeagent_dad_failures_total"
 WINNER_CHANGES: Final = "purelb_election_winner_changes_total"  # service
 AFFINITY_FALLBACKS: Final = "purelb_election_affinity_fallback_total"  # service: the address

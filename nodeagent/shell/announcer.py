@@ -57,6 +57,11 @@ class Announcer:
         self._schedule.start(op.address, self._clock.now(), garp)
         self._wake.set()
 
+    def repeat(self, address: IPAddress) -> None:
+        """Announce an address now, if it is announced at all."""
+        self._schedule.hasten(address, self._clock.now())
+        self.send_due()
+
     def stop(self, address: IPAddress) -> None:
         """End the announcements of an address."""
         self._schedule.stop(address)

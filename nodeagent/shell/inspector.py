@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from nodeagent.core import conflicts
 from nodeagent.core.config import NodeConfig, Unconfigured
+from nodeagent.core.conflicts import Conflict
 from nodeagent.core.findings import NOTHING_FOUND, Finding, Standing, news, stand
 from nodeagent.core.hostchecks import check
 from nodeagent.core.hostfacts import ALL, Host, Sysctls, inspected, questions
@@ -49,12 +51,14 @@ class Pass:
     desired: DesiredState
     held: Mapping[IPAddress, LinkName]
     struggles: Struggles
+    conflicts: Mapping[IPAddress, Conflict]
 
     def differs(self, before: "Pass | None") -> bool:
         """Tell whether there is a reason to look now."""
         return (
             before is None
             or self.config is not before.config
+            or self.conflicts is not before.conflicts
             or self.observed.links != before.observed.links
             or self.observed.routes != before.observed.routes
             or self.desired.selection is not before.desired.selection
@@ -116,6 +120,7 @@ class Inspector:
                 return  # what stands, stands
             self._trouble.note("")
             found += self._struggles(last, last.config)
+            found += conflicts.complaints(last.conflicts)
         self._tell(stand(self._standing, found, self._clock.now()))
 
     async def _host(self, last: Pass, config: NodeConfig) -> Host:

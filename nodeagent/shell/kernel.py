@@ -7,7 +7,7 @@ Belongs here: what is read when, and which events are news. Does not: what follo
 import logging
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NoReturn, Self, assert_never
@@ -22,6 +22,7 @@ from nodeagent.core.plan import (
     LinkOp,
     MakeLink,
     Op,
+    Probe,
     RaiseLink,
     RefreshAddress,
     RemoveAddress,
@@ -81,6 +82,7 @@ class Kernel:
         self._audit_at: Instant = 0.0
         self._lost: dict[IPAddress, Instant] = {}  # ours that somebody else removed
         self._leaving: set[Placed] = set()  # ours that we take away ourselves
+        self._duplicates: dict[IPAddress, int] = {}  # ours that other hosts have, and the links
         self._interrupted: set[int] = set()  # links that did not work at some moment
 
     @property
@@ -120,6 +122,14 @@ class Kernel:
     def take_interrupted(self) -> frozenset[int]:
         """Return the links that went down since the last call, even if they are up again."""
         found, self._interrupted = frozenset(self._interrupted), set()
+        return found
+
+    def take_duplicates(self) -> Mapping[IPAddress, int]:
+        """Return the addresses that the kernel took away as duplicates since the last call.
+
+        Each with the index of its link.
+        """
+        found, self._duplicates = self._duplicates, {}
         return found
 
     async def observe(
@@ -268,6 +278,8 @@ class Kernel:
             self.unrest = note_change(self.unrest, place.index, family, now)
         elif place in self._leaving:
             self._leaving.discard(place)
+        elif event.is_duplicate:
+            self._duplicates[event.address] = event.index
         else:
             self.unrest = note_loss(self.unrest, place.index, family, now)
             self._lost[place.address] = now
@@ -288,7 +300,7 @@ def _changes(op: Op) -> list[Change]:
             ]
         case RemoveAddress(index=index, address=address, prefix=prefix):
             return [DeadAddress(index=index, address=address, prefix=prefix)]
-        case MakeLink() | RaiseLink() | DeleteLink() | Announce():
+        case MakeLink() | RaiseLink() | DeleteLink() | Announce() | Probe():
             return []
         case _:
             assert_never(op)

@@ -36,6 +36,7 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     words.SLOT_STEALS: ("Slots taken over from another node", ("from", "to")),
     words.DRIFT_REPAIRED: ("Addresses put back after somebody removed them", ("reason",)),
     words.ORDER_FIXED: ("Addresses put behind the node's own", ()),
+    words.FOREIGN_CONFLICTS: ("Attempts thwarted by another host with the address", ()),
     words.DAD_FAILURES: ("IPv6 addresses that another host has", ()),
     words.WINNER_CHANGES: ("Changes of a Service's winner", ("service",)),
     words.AFFINITY_FALLBACKS: ("Elections without a preferred candidate", ("service",)),

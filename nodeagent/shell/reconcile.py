@@ -7,9 +7,11 @@ Everything it decides by comes from the core; this module only carries values ar
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from nodeagent.core import words
 from nodeagent.core.config import NodeConfig
 from nodeagent.core.desired import desire
 from nodeagent.core.dummy import Failure
@@ -26,7 +28,7 @@ from nodeagent.core.installed import (
     unannounced,
 )
 from nodeagent.core.links import Announced, Observed, Placed
-from nodeagent.core.plan import AddAddress, Announce, plan
+from nodeagent.core.plan import AddAddress, Announce, Probe, plan
 from nodeagent.core.report import Report, Told, report
 from nodeagent.core.verdicts import DesiredState, Here
 from nodeagent.core.vips import gather
@@ -36,6 +38,7 @@ from nodeagent.shell.inspector import Inspector, Pass
 from nodeagent.shell.kernel import Kernel
 from nodeagent.shell.leases import LeaseKeeper, Shown, lease_content
 from nodeagent.shell.metrics import AgentMetrics
+from nodeagent.shell.prober import Prober
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
 from nodeagent.shell.waker import Waker
@@ -61,6 +64,7 @@ class Parts:
 
     keeper: LeaseKeeper
     announcer: Announcer
+    prober: Prober
     slots: SlotWriter
     reporter: Reporter
     inspector: Inspector
@@ -165,6 +169,7 @@ class Loop:
         observed = await self._kernel.observe(self._record, self._announced)
         if observed is None:
             return now + RETRY_SECONDS  # not read completely: nothing follows from that
+        parts.prober.note_duplicates(self._duplicates())
         fresh_since = self._world.fresh_since()
         self.electorate = self._world.electorate(self._own_member(now), fresh_since)
         desired = desire(self._facts(observed), now)
@@ -180,14 +185,22 @@ class Loop:
         self._failure = failure_after(self._failure, outcomes, self._clock.now())
         self._is_empty = is_empty(observed, besides=desired.dummy)
         self._is_gone = desired.is_whole and not ops and is_empty(observed)
-        self._connected.announcer.follow(observed.links)
+        parts.announcer.follow(observed.links)
+        parts.prober.follow(observed.links)
         self._announce(outcomes, self._tell(outcomes))
         self._show(observed)
         if has_new_content:
             self._waker.wake()  # we are a candidate now, or no longer: look again at once
         expiry = self._world.sightings.next_expiry(fresh_since)
-        times = (self._kernel.next_audit(), desired.next_change, expiry)
+        answer = parts.prober.next_answer()
+        times = (self._kernel.next_audit(), desired.next_change, expiry, answer)
         return min(at for at in times if at is not None)
+
+    def _duplicates(self) -> Mapping[IPAddress, int]:
+        found = self._kernel.take_duplicates()
+        for _ in found:
+            self._connected.metrics.inc(words.DAD_FAILURES)
+        return found
 
     def _own_member(self, now: Instant) -> Member | None:
         lease, config = self._connected.keeper.lease, self._world.config
@@ -219,6 +232,9 @@ class Loop:
             installed=self.told.installed,
             struggles=self._kernel.struggles,
             memory=self.desired.memory,
+            quiet=self._connected.prober.quiet(),
+            conflicts=self._connected.prober.conflicts,
+            shown=world.macs.shown,
         )
 
     def _adopt(self, observed: Observed, desired: DesiredState) -> bool:
@@ -272,22 +288,36 @@ class Loop:
                 desired=self.desired,
                 held=self.told.held,
                 struggles=self._kernel.struggles,
+                conflicts=self._connected.prober.conflicts,
             )
             self._connected.inspector.note(last)
 
     def _announce(self, outcomes: tuple[Outcome, ...], found: Report) -> None:
-        announcer, garp = self._connected.announcer, self.desired.garp
+        announcer, prober = self._connected.announcer, self._connected.prober
         if not self.desired.is_whole:
-            return
-        if garp is None:
-            announcer.clear()
             return
         for address in found.left:
             announcer.stop(address)
+            prober.leave(address)
+        if self.desired.garp is None:
+            announcer.clear()
         for outcome in outcomes:
-            if isinstance(outcome.op, Announce):
-                announcer.start(outcome.op, garp)
+            match outcome.op:
+                case Announce():
+                    self._begin(outcome.op)
+                case Probe():
+                    prober.ask(outcome.op)
+                case _:
+                    pass
         announcer.send_due()
+        prober.pump()
+
+    def _begin(self, op: Announce) -> None:
+        parts, garp = self._connected, self.desired.garp
+        if garp is not None:
+            parts.announcer.start(op, garp)
+            if op.address in self.told.held:
+                parts.prober.hold(op.address, op.link)
 
     @property
     def _connected(self) -> Parts:

@@ -1,17 +1,50 @@
 """What is on the wire: who says which address is where, how often, and who is silent."""
 
+import asyncio
+import sys
 import time
 
 from playground.api import path_of
+from playground.topology import Interface
 from tests.netns.capture import listening
 from tests.netns.test_nodeagent import SECONDS, Scene, play
 
 EAR = "router"  # hears every broadcast of the nodes' segment
+OWNER = "control"  # a host that runs no agent
+PIN = "purelb.io/addresses"
+FAMILIES = (("IPv4", "192.0.2.240"), ("IPv6", "2001:db8:0:1::240"))
+
+
+async def pinned(stage: Scene, name: str, family: str, address: str) -> None:
+    """Create a Service that must have an address; it may never be announced."""
+    await stage.cluster.api.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": name, "namespace": "default", "annotations": {PIN: address}},
+            "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], "ipFamilies": [family]},
+        }
+    )
+
+
+async def event(stage: Scene, reason: str, *texts: str) -> str:
+    """Wait for an Event with these pieces and return its message."""
+    async with asyncio.timeout(SECONDS):
+        async for _, found in stage.cluster.api.watch(path_of("Event", "default")):
+            if found["reason"] == reason and all(text in found["message"] for text in texts):
+                message: str = found["message"]
+                return message
+    raise AssertionError("the watch ended")
 
 
 async def gone(stage: Scene, address: str) -> None:
     """Wait until no node has an address."""
     assert await stage.watch.wait(lambda: not stage.watch.nodes_with(address), SECONDS)
+
+
+async def other(stage: Scene, node: str) -> str:
+    """Return the name of some other node."""
+    return next(name for name in stage.cluster.nodes if name != node)
 
 
 def test_the_holder_and_nobody_else_announces_an_address_of_each_family() -> None:
@@ -37,6 +70,24 @@ def test_the_holder_and_nobody_else_announces_an_address_of_each_family() -> Non
             await heard.until(time.time() + 2.0)
             assert len(heard.about(v4)) == 6
             assert len(heard.about(v6)) == 3
+
+    play(work)
+
+
+def test_other_hosts_are_asked_before_an_ipv4_address_is_used() -> None:
+    """Three questions of nobody, then the first announcement; the kernel asks for IPv6."""
+
+    async def work(stage: Scene) -> None:
+        async with listening(stage.cluster, EAR) as heard:
+            v4, v6 = await stage.service("web", "IPv4", "IPv6")
+            for address in (v4, v6):
+                await heard.wait_for(address, 1)
+            first = heard.about(v4)[0]
+            asked = [frame for frame in heard.probes(v4) if frame.at < first.at]
+            assert len(asked) == 3
+            assert {frame.by for frame in asked} == {first.by}
+            assert any(frame.at < heard.about(v6)[0].at for frame in heard.probes(v6))
+            print(f"asked {1000 * (first.at - asked[0].at):.1f} ms before the first announcement")
 
     play(work)
 
@@ -102,3 +153,112 @@ def test_a_node_that_hands_an_address_over_is_silent_from_then_on() -> None:
             assert all(frame.at >= ended for frame in heard.about(address, nics[heir]))
 
     play(work)
+
+
+def test_an_address_that_another_host_has_is_reported_and_not_taken() -> None:
+    """No node adds or announces it while its owner is there, who is named; later one does."""
+
+    async def work(stage: Scene) -> None:
+        owner = stage.cluster.topology.machine(OWNER).main
+        async with listening(stage.cluster, EAR) as heard:
+            for family, address in FAMILIES:
+                length = 32 if family == "IPv4" else 128
+                place = (f"{address}/{length}", "dev", "eth0")
+                nodad = ("nodad",) if family == "IPv6" else ()
+                await stage.cluster.run(OWNER, "ip", "address", "add", *place, *nodad)
+                await pinned(stage, f"taken-{family.lower()}", family, address)
+                message = await event(stage, "AnnouncementFailed", address, owner.mac)
+                print(message)
+                await heard.until(time.time() + 1.0)
+                assert heard.about(address) == [] or family == "IPv6"
+                assert {frame.by for frame in heard.about(address)} <= {owner.mac}
+                assert not stage.watch.nodes_with(address)
+                await stage.cluster.run(OWNER, "ip", "address", "del", *place)
+                await stage.placed(address)
+                await event(stage, "AnnouncingLocal", address)
+
+    play(work)
+
+
+def test_a_host_that_takes_a_held_address_gets_it_after_it_insists() -> None:
+    """One claim is answered by one announcement; a second one ends it, and no fight follows."""
+
+    async def work(stage: Scene) -> None:
+        owner = stage.cluster.topology.machine(OWNER).main
+        async with listening(stage.cluster, EAR) as heard:
+            (address,) = await stage.service("web")
+            node = await stage.placed(address)
+            await heard.wait_for(address, 6)
+            place = (f"{address}/32", "dev", "eth0")
+            await stage.cluster.run(OWNER, "ip", "address", "add", *place)
+            await _claim(stage, address)
+            await heard.wait_for(address, 8, _nic(stage, node))
+            assert stage.watch.nodes_with(address) == (node,)
+            await asyncio.sleep(0.6)
+            await _claim(stage, address)
+            await gone(stage, address)
+            await event(stage, "AnnouncementFailed", address, owner.mac)
+            await stage.until_slot("web", "IPv4", "")
+            ended = stage.watch.lost[node, address]
+            await heard.until(time.time() + 1.0)
+            assert [f for f in heard.about(address, _nic(stage, node)) if f.at > ended] == []
+            await stage.cluster.run(OWNER, "ip", "address", "del", *place)
+            assert await stage.placed(address) == node
+
+    play(work)
+
+
+def test_another_node_of_ours_that_has_an_address_is_no_stranger() -> None:
+    """Its MAC is in its Lease: what it says moves nothing and is not reported."""
+
+    async def work(stage: Scene) -> None:
+        (address,) = await stage.service("web")
+        node = await stage.placed(address)
+        peer = await other(stage, node)
+        for _ in range(2):
+            await _claim(stage, address, peer)
+            await asyncio.sleep(0.6)
+        assert stage.watch.nodes_with(address) == (node,)
+        assert (node, address) not in stage.watch.lost
+
+    play(work)
+
+
+def test_questions_of_others_do_not_move_a_held_address() -> None:
+    """Some switches ask for every address again and again, on behalf of nobody."""
+
+    async def work(stage: Scene) -> None:
+        async with listening(stage.cluster, EAR) as heard:
+            (address,) = await stage.service("web")
+            node = await stage.placed(address)
+            await heard.wait_for(address, 6)
+            for _ in range(3):
+                await _claim(stage, address, source="0.0.0.0")
+                await asyncio.sleep(0.6)
+            assert len(heard.about(address)) == 6
+            assert (node, address) not in stage.watch.lost
+
+    play(work)
+
+
+def _nic(stage: Scene, node: str) -> Interface:
+    return stage.cluster.topology.node(node).main
+
+
+CLAIM = """
+import socket, struct, sys
+source, address = map(socket.inet_aton, sys.argv[1:3])
+mac = bytes.fromhex(sys.argv[3].replace(":", ""))
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+    sender.bind(("eth0", 0))
+    head = b"\\xff" * 6 + mac + b"\\x08\\x06" + struct.pack("!HHBBH", 1, 0x800, 6, 4, 1)
+    sender.send(head + mac + source + bytes(6) + address)
+"""
+
+
+async def _claim(
+    stage: Scene, address: str, machine: str = OWNER, source: str | None = None
+) -> None:
+    """Let a machine say that it has an address, or ask for it on behalf of nobody."""
+    mac = stage.cluster.topology.machine(machine).main.mac
+    await stage.cluster.run(machine, sys.executable, "-c", CLAIM, source or address, address, mac)

@@ -15,7 +15,7 @@ from typing import NoReturn, Self, TypeAlias
 
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import LinkName
-from purelb.api.links import LinkAddress
+from purelb.api.links import IFA_F_DADFAILED, LinkAddress
 from purelb.runtime.netlink import wire
 from purelb.runtime.netlink.sockets import RECEIVE_BYTES, open_socket
 
@@ -33,6 +33,7 @@ class AddressGone:
 
     `by` is the netlink port of whoever deleted it: mostly its process id, as the kernel gives it to
     a program's first socket. 0 if nobody did, and always for IPv6 (measured, Linux 6.18).
+    `is_duplicate`: another host has it.
     """
 
     index: int
@@ -40,6 +41,7 @@ class AddressGone:
     prefix: int
     mark: int
     by: int = field(default=0, compare=False)
+    is_duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +193,7 @@ def _address_event(message: wire.Message) -> Event | None:
         prefix=address.prefix,
         mark=address.mark,
         by=message.port,
+        is_duplicate=bool(address.flags & IFA_F_DADFAILED),
     )
 
 

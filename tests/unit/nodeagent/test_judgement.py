@@ -7,8 +7,7 @@ import pytest
 
 from nodeagent.core.election import Electorate
 from nodeagent.core.fence import HANDOVER_LIMIT
-from nodeagent.core.gate import WaitUntil
-from nodeagent.core.judgement import DAD_RETRY, ENDPOINTS_WAIT
+from nodeagent.core.judgement import ENDPOINTS_WAIT
 from nodeagent.core.verdicts import Here, Verdict, Wait
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import ServiceKey
@@ -161,23 +160,3 @@ def test_a_shared_address_has_no_affinity() -> None:
     """Its Services could want different nodes."""
     services = (service(ServiceKey("a/one"), **AFFINITY), service(ServiceKey("b/two")))
     assert isinstance(verdict(agent(facts(*services))), Here)
-
-
-def test_a_duplicate_ipv6_address_is_taken_away_and_tried_again_later() -> None:
-    """Detection takes a second or two each time; three seconds lie between."""
-    host = kernel()
-    host.taken = {VIP6}
-    one = agent(facts(service(WEB, str(VIP6))), host)
-    one.run()
-    one.kernel.advance(NOW + 2)
-    renewed(one)
-    one.run()
-    assert HOST6 not in host.listing(ETH0)
-    found = one.desired.verdicts[VIP6]
-    assert isinstance(found, Here)
-    assert (found.gate, found.is_standing) == (WaitUntil(NOW + 2 + DAD_RETRY), False)
-    one.kernel.advance(NOW + 2.1)
-    assert (one.decide(), one.desired.next_change) == ((), NOW + 2 + DAD_RETRY)
-    host.taken.clear()
-    one.settle(NOW + 2 + DAD_RETRY + 1)
-    assert HOST6 in host.listing(ETH0)

@@ -161,6 +161,16 @@ def test_what_is_no_longer_here_is_no_longer_announced() -> None:
     assert schedule.next_due() is None
 
 
+def test_the_next_transmission_can_be_had_at_once() -> None:
+    """The burst goes on from there; what is not announced stays silent."""
+    schedule = Schedule()
+    schedule.start(VIP, 100.0, Garp(refresh_every=0.0))
+    assert schedule.take(100.0) == (VIP,)
+    schedule.hasten(VIP, 100.2)
+    schedule.hasten(VIP6, 100.2)
+    assert sent(schedule, 1e9) == [100.2, 100.7]
+
+
 def test_what_is_beyond_the_limit_stays_due() -> None:
     """The longest overdue come first, the rest with the next look."""
     schedule = Schedule()

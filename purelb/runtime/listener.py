@@ -1,0 +1,68 @@
+"""Receiving the Ethernet frames of one type that arrive on a link.
+
+Belongs here: packet sockets with a filter. Does not: what the filter lets pass (cores), sending
+(`packets`).
+"""
+
+import asyncio
+import ctypes
+import errno
+import socket
+import struct
+from collections.abc import Callable, Iterator
+
+from purelb.api.identifiers import LinkName
+from purelb.runtime.errors import PermanentError, TransientError
+
+SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+INSTRUCTION_BYTES = 8  # struct sock_filter
+FRAME_BYTES = 128  # more than any ARP frame or neighbor advertisement that is read
+
+
+class FrameListener:
+    """A packet socket bound to one link and Ethernet type; the filter drops what nobody wants.
+
+    It sees what arrives, not what this host sends. Frames that do not fit into its queue are lost.
+    """
+
+    def __init__(self, link: LinkName, index: int, ethertype: int, program: bytes) -> None:
+        """Open it; raises PermanentError without CAP_NET_RAW, TransientError without the link."""
+        try:
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        except PermissionError as error:
+            raise PermanentError("hearing frames needs the capability CAP_NET_RAW") from error
+        try:
+            self._socket.setblocking(False)
+            self.attach(program)  # before it is bound: nothing passes unfiltered
+            if socket.if_nametoindex(link) != index:
+                raise OSError(errno.ENODEV, "it has been made anew")
+            self._socket.bind((link, ethertype))
+        except OSError as error:
+            self._socket.close()
+            raise TransientError(f"cannot listen on link {link}: {error}") from error
+
+    def attach(self, program: bytes) -> None:
+        """Use another filter from now on, an array of `struct sock_filter`."""
+        code = ctypes.create_string_buffer(program, len(program))
+        size = len(program) // INSTRUCTION_BYTES
+        option = struct.pack("@HP", size, ctypes.addressof(code))  # struct sock_fprog
+        self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, option)
+
+    def on_readable(self, call: Callable[[], None]) -> None:
+        """Have a function called by the running loop whenever frames are there."""
+        asyncio.get_running_loop().add_reader(self._socket, call)
+
+    def receive(self) -> Iterator[bytes]:
+        """Yield the beginnings of the frames that have arrived; never waits."""
+        while True:
+            try:
+                yield self._socket.recv(FRAME_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:  # the link went down: said once, and the socket hears again later
+                return
+
+    def close(self) -> None:
+        """Close the socket; nothing is called any more."""
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
