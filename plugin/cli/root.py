@@ -15,11 +15,14 @@ from plugin.cli.options import shown_connection
 from plugin.core.problem import CheckFailedError, PluginError
 
 COMMANDS = {
+    "election": "plugin.cli.deep",
     "gobgp": "plugin.cli.inside",
+    "inspect": "plugin.cli.deep",
     "ip": "plugin.cli.inside",
     "pools": "plugin.cli.overview",
     "services": "plugin.cli.overview",
     "status": "plugin.cli.overview",
+    "validate": "plugin.cli.deep",
     "version": "plugin.cli.overview",
 }
 INTERRUPTED = 130

@@ -23,7 +23,7 @@ MOST = 2**64 - 1  # readers of the JSON keep counts in 64 bits
 
 def spelled(name: str) -> str:
     """Return the JSON key of a field: `router_id_mode` → `routerIDMode`."""
-    first, *rest = name.split("_")
+    first, *rest = name.rstrip("_").split("_")
     return first + "".join(_WORDS.get(word, word.capitalize()) for word in rest)
 
 

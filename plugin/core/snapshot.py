@@ -5,7 +5,7 @@ Times are seconds of the API server's clock, because an operator's own may be wr
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
@@ -19,7 +19,7 @@ from plugin.core.spans import parse_time
 from plugin.core.wire import Pod, decode_pod
 from purelb.api import annotations
 from purelb.api.conditions import NodeCondition, parse_conditions
-from purelb.api.endpoints import SliceView, view_slice
+from purelb.api.endpoints import SERVICE_LABEL, SliceView, view_slice
 from purelb.api.identifiers import ServiceKey
 from purelb.api.resources import (
     Node,
@@ -76,6 +76,12 @@ class Kind:
     view: Callable[[bytes], object | None]
     scope: Scope = Scope.ALL
     selector: str = ""  # a field selector
+    labels: str = ""  # a label selector
+
+    @property
+    def resource(self) -> str:
+        """The word that RBAC and kubectl know it by."""
+        return self.plural.rsplit("/", 1)[-1]
 
 
 def _service(body: bytes) -> ServiceView:
@@ -138,6 +144,13 @@ BGP_CONFIGS = Kind(
     view=decode_bgp_configuration,
     scope=Scope.INSTALL,
 )
+
+
+def slices_of(key: str) -> Kind:
+    """Return the kind that has the EndpointSlices of one Service."""
+    namespace, _, name = key.partition("/")
+    plural = f"namespaces/{namespace}/{SLICES.plural}"
+    return replace(SLICES, plural=plural, labels=f"{SERVICE_LABEL}={name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,7 +40,7 @@ class Cluster:
             if job.kind in needs:
                 raise error
             if not (isinstance(job.error, AnswerError) and job.error.code == 404):
-                gaps.append(Gap(what=job.kind.plural, why=str(error)))
+                gaps.append(Gap(what=job.kind.resource, why=str(error)))
         found: dict[str, Any] = {job.kind.name: tuple(job.found) for job in jobs}
         return Snapshot(now=self.client.now(), namespace=self.namespace, gaps=tuple(gaps), **found)
 
@@ -52,24 +52,24 @@ class Cluster:
         if error.code == 403:
             where = f" -n {self.namespace}" if kind.scope is Scope.INSTALL else " -A"
             return PluginError(
-                f"you may not list {kind.plural}; ask for that right, and check it with"
-                f" kubectl auth can-i list {kind.plural}{where}"
+                f"you may not list {kind.resource}; ask for that right, and check it with"
+                f" kubectl auth can-i list {kind.resource}{where}"
             )
         if error.code == 404 and kind.path == PURELB:
             return PluginError(self._without_crds(kind))
-        return PluginError(f"cannot list {kind.plural}: {error}")
+        return PluginError(f"cannot list {kind.resource}: {error}")
 
     def _without_crds(self, kind: Kind) -> str:
         try:
             group = decode_api_group(self.client.get("/apis/purelb.io"))
         except (PluginError, DecodeError):
             return (
-                f"this cluster has no {kind.plural}.purelb.io: PureLB is not installed there;"
+                f"this cluster has no {kind.resource}.purelb.io: PureLB is not installed there;"
                 " install it, or choose another context"
             )
         served = ", ".join(entry.version for entry in group.versions or ())
         return (
-            f"this cluster serves purelb.io/{served}, but not {kind.plural} of purelb.io/v2:"
+            f"this cluster serves purelb.io/{served}, but not {kind.resource} of purelb.io/v2:"
             " apply the CRDs of this version"
         )
 
@@ -85,7 +85,8 @@ class _Job:
         self._client = cluster.client
         where = f"/namespaces/{cluster.namespace}" if kind.scope is Scope.INSTALL else ""
         self._path = f"{kind.path}{where}/{kind.plural}"
-        self._params = {"fieldSelector": kind.selector} if kind.selector else {}
+        selectors = {"fieldSelector": kind.selector, "labelSelector": kind.labels}
+        self._params = {name: text for name, text in selectors.items() if text}
 
     def run(self) -> None:
         """Read everything; what goes wrong is kept for the caller."""
@@ -111,7 +112,7 @@ class _Job:
                 page = decode_page(body)
             except DecodeError as error:
                 raise PluginError(
-                    f"the answer to a list of {self.kind.plural} is not understood ({error});"
+                    f"the answer to a list of {self.kind.resource} is not understood ({error});"
                     " is this address a Kubernetes API server?"
                 ) from error
             for raw in page.items:
@@ -124,7 +125,7 @@ class _Job:
         try:
             view = self.kind.view(raw)
         except DecodeError as error:
-            self.gaps.append(Gap(what=f"{self.kind.plural} {_name(raw)}", why=str(error)))
+            self.gaps.append(Gap(what=f"{self.kind.resource} {_name(raw)}", why=str(error)))
             return
         if view is not None:
             self.found.append(view)

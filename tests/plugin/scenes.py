@@ -83,7 +83,7 @@ def service(
     key: str,
     *addresses: str,
     pool: str = "default",
-    type: str = "local",
+    via: str = "local",
     slots: Iterable[str] = (),
     annotations: dict[str, str] | None = None,
     **spec: object,
@@ -99,7 +99,7 @@ def service(
         found |= {
             "purelb.io/allocated-by": "PureLB",
             "purelb.io/allocated-from": pool,
-            "purelb.io/pool-type": type,
+            "purelb.io/pool-type": via,
         }
     for slot in slots:
         family = "IPv6" if ":" in slot.rsplit(",", 1)[1] else "IPv4"
@@ -224,7 +224,7 @@ MAIL, CHAT = (
     )
     for name, port in (("mail", 25), ("chat", 5222))
 )
-API = service("shop/api", "203.0.113.0", pool="routed", type="remote")
+API = service("shop/api", "203.0.113.0", pool="routed", via="remote")
 
 
 def healthy() -> list[Object]:
@@ -243,3 +243,97 @@ def healthy() -> list[Object]:
         CHAT,
         API,
     ]
+
+
+def bgp_config(*neighbors: Object, links: Iterable[str] = ("kube-lb0",), **spec: object) -> Object:
+    """Return a BGPConfiguration that imports from these links; from none without any."""
+    names = list(links)
+    return {
+        "apiVersion": "bgp.purelb.io/v1",
+        "kind": "BGPConfiguration",
+        "metadata": {"name": "default", "namespace": INSTALL},
+        "spec": {
+            "global": {"asn": 64512},
+            "neighbors": list(neighbors),
+            "netlinkImport": {"enabled": bool(names), "interfaceList": names},
+            **spec,
+        },
+    }
+
+
+def neighbor(address: str, **more: object) -> Object:
+    """Return one neighbor of a BGPConfiguration."""
+    config = {"neighborAddress": address, "peerAsn": 64513}
+    return {"config": config, "afiSafis": [{"family": "ipv4-unicast", "enabled": True}], **more}
+
+
+def session(address: str, state: str = "Established", **more: object) -> Object:
+    """Return one session as a node shows it; it is up since two days and a half."""
+    up = {"sessionUpSince": ago(RENEWED)} if state == "Established" else {}
+    counts = {"prefixesSent": 2, "prefixesReceived": 1}
+    return {
+        "address": address,
+        "peerASN": 64513,
+        "localASN": 64512,
+        "state": state,
+        **counts,
+        **up,
+        **more,
+    }
+
+
+def bgp_node(
+    name: str, *sessions: Object, updated: timedelta = timedelta(0), **status: object
+) -> Object:
+    """Return a node's BGPNodeStatus."""
+    return {
+        "apiVersion": "bgp.purelb.io/v1",
+        "kind": "BGPNodeStatus",
+        "metadata": {"name": name},
+        "spec": {},
+        "status": {
+            "nodeName": name,
+            "routerID": f"10.255.0.{ord(name[-1]) - 96}",
+            "neighborCount": len(sessions),
+            "heartbeatSeconds": 60,
+            "lastUpdated": ago(updated)[:19] + "Z",
+            "neighbors": list(sessions),
+            **status,
+        },
+    }
+
+
+def bgp_crds() -> list[Object]:
+    """Return CRDs of BGP that admit everything."""
+    return [
+        _crd("BGPConfiguration", "config", "configs", "Namespaced"),
+        _crd("BGPNodeStatus", "bgpnodestatus", "bgpnodestatuses", "Cluster"),
+    ]
+
+
+def _crd(kind: str, singular: str, plural: str, scope: str) -> Object:
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.bgp.purelb.io"},
+        "spec": {
+            "group": "bgp.purelb.io",
+            "scope": scope,
+            "names": {
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": plural,
+                "singular": singular,
+            },
+            "versions": [
+                {
+                    "name": "v1",
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": anything},
+                    "subresources": {"status": {}},
+                }
+            ],
+        },
+    }

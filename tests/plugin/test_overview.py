@@ -48,7 +48,7 @@ def spoiled() -> list[Object]:
         scenes.group("lost", "shop", local={"v4pool": scenes.pool("10.0.0.0/24", "10.0.0.0/24")}),
         scenes.service("shop/one", "192.0.2.16", slots=("node-b,eth0,192.0.2.16",)),
         scenes.service("shop/two", "192.0.2.17"),
-        scenes.service("shop/far", "10.9.9.9", pool="outside", type="remote"),
+        scenes.service("shop/far", "10.9.9.9", pool="outside", via="remote"),
         scenes.service("shop/late"),
         scenes.service("shop/foreign", loadBalancerClass="example.com/other"),
     ]

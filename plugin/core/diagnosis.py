@@ -1,0 +1,106 @@
+"""Why a Service has no address: what the allocator itself would say, and whether it runs."""
+
+from allocator.core.decisions import Assign, Consult, Decision, Ignore, Keep, Refuse, Release
+from allocator.core.explain import explain
+from allocator.core.request import (
+    AddressRequest,
+    NotOurs,
+    group_of,
+    request_of,
+    sharing_of,
+    standing_of,
+)
+from allocator.core.select import DEFAULT, Selection, select
+from plugin.core.allocation import Allocator
+from plugin.core.components import ALLOCATOR, component
+from plugin.core.document import Document
+from plugin.core.snapshot import PODS, Snapshot
+from purelb.api.addresses import FAMILIES
+from purelb.api.identifiers import PoolName
+from purelb.api.problems import Problem, Reason
+from purelb.api.views import ServiceView
+
+
+class Diagnosis(Document, frozen=True):
+    """The reason in a few words, and what was looked at."""
+
+    reason: str
+    details: tuple[str, ...]
+
+
+def diagnose(snapshot: Snapshot, allocator: Allocator, service: ServiceView) -> Diagnosis:
+    """Return the first reason that holds."""
+    is_default = allocator.world.is_default_announcer
+    details: list[str] = []
+    standing = standing_of(service, is_default)
+    if standing is not None:
+        return Diagnosis(reason=f"NOT FOR PURELB: {standing}", details=())
+    can_see = all(gap.what != PODS.plural for gap in snapshot.gaps)
+    if can_see and not component(snapshot.pods, ALLOCATOR).running:
+        found = f"no Pod with container {ALLOCATOR} runs in {snapshot.namespace}"
+        return Diagnosis(reason="ALLOCATOR NOT RUNNING", details=(found,))
+    name = _asked(allocator, service)
+    details += _pool_details(allocator, name)
+    request = request_of(service, is_default)
+    details += _request_details(request, service)
+    decision = explain(allocator.world, allocator.ledger, service.key)
+    if decision.summary:
+        details.append(f"The allocator's answer: {decision.summary}")
+    return Diagnosis(
+        reason=_reason(allocator, name, request, decision.decision), details=tuple(details)
+    )
+
+
+def _asked(allocator: Allocator, service: ServiceView) -> PoolName:
+    group = group_of(service)
+    if group is not None:
+        return group
+    selection = select(allocator.pools, service.key, None)
+    return selection.pool.name if isinstance(selection, Selection) else DEFAULT
+
+
+def _pool_details(allocator: Allocator, name: PoolName) -> list[str]:
+    pool = allocator.pools.pools.get(name)
+    lines = [f'Requested pool: "{name}"', f"Pool exists: {'Yes' if pool else 'No'}"]
+    if pool is None:
+        return lines
+    lines.append(f"Pool type: {pool.group.kind}")
+    for family in FAMILIES:
+        if size := pool.size(family):
+            used = pool.used(family, allocator.ledger)
+            free = pool.available(family, allocator.ledger)
+            lines.append(f"Pool capacity: {size} {family} total, {used} used, {free} available")
+    return lines
+
+
+def _request_details(
+    request: AddressRequest | NotOurs | Problem, service: ServiceView
+) -> list[str]:
+    pins = ", ".join(map(str, request.pins)) if isinstance(request, AddressRequest) else ""
+    asked = f"Requested IP: {pins or 'none (automatic allocation)'}"
+    return [asked, f"Sharing key: {sharing_of(service) or 'none'}"]
+
+
+def _reason(
+    allocator: Allocator,
+    name: PoolName,
+    request: AddressRequest | NotOurs | Problem,
+    decision: Decision,
+) -> str:
+    if name not in allocator.pools.pools:
+        known = {problem.group.name for problem in allocator.pools.problems.values()}
+        return f'SERVICEGROUP "{name}" {"NOT USABLE" if name in known else "NOT FOUND"}'
+    match decision:
+        case Refuse(problem=problem):
+            if problem.reason is Reason.EXHAUSTED:
+                return f"POOL EXHAUSTED - no addresses available in {problem.pool or name}"
+            for pin in request.pins if isinstance(request, AddressRequest) else ():
+                if allocator.pools.locate(pin) is None:
+                    return f"REQUESTED IP {pin} IS OUTSIDE POOL RANGE"
+            return f"REFUSED - {problem.detail}"
+        case Assign() | Keep() | Release():
+            return "UNKNOWN - it should have an address any moment; see the allocator's log"
+        case Consult():
+            return f"WAITING FOR THE PROVIDER OF {name}"
+        case Ignore():
+            return "UNKNOWN - the allocator leaves this Service alone"
