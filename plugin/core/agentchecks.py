@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from nodeagent.core.config import DEFAULT_LINK, choose, matching_of
-from nodeagent.core.selectors import defect_of, is_catch_all
 from plugin.core.checks import CheckRow, bad, doubtful, good
 from plugin.core.nodeconfig import Governed, State, agent_key, governed, in_order
 from plugin.core.snapshot import Snapshot
@@ -11,6 +10,7 @@ from purelb.api.identifiers import NodeName
 from purelb.api.patterns import parse_pattern
 from purelb.api.resources import Node, NodeAgent
 from purelb.api.views import NodeView
+from purelb.core.selectors import defect_of, is_catch_all
 
 
 def agent_checks(snapshot: Snapshot) -> Iterator[CheckRow]:

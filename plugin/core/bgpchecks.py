@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from nodeagent.core.selectors import defect_of, matches
 from plugin.core.bgpwire import BgpConfiguration
 from plugin.core.checks import CheckRow, bad, doubtful, good
 from plugin.core.components import SIDECAR, component
 from plugin.core.nodeconfig import dummies
 from plugin.core.snapshot import Snapshot
 from purelb.api.resources import Node
+from purelb.core.selectors import defect_of, matches
 
 
 def bgp_checks(snapshot: Snapshot, *, has_remote: bool) -> Iterator[CheckRow]:
