@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from plugin.core.bgpwire import BgpConfiguration
+from bgp.core.check import check
 from plugin.core.checks import CheckRow, bad, doubtful, good
 from plugin.core.components import SIDECAR, component
 from plugin.core.nodeconfig import dummies
 from plugin.core.snapshot import Snapshot
+from purelb.api.bgp import BgpConfiguration, Neighbor
 from purelb.api.resources import Node
 from purelb.core.selectors import defect_of, matches
 
@@ -21,6 +22,7 @@ def bgp_checks(snapshot: Snapshot, *, has_remote: bool) -> Iterator[CheckRow]:
     for config in snapshot.bgp_configs:
         yield _import(config, dummies(snapshot.agents))
         yield from _neighbors(config, snapshot.nodes)
+        yield from _fields(config)
 
 
 def _unconfigured(snapshot: Snapshot) -> CheckRow:
@@ -37,7 +39,7 @@ def _unconfigured(snapshot: Snapshot) -> CheckRow:
 
 def _import(config: BgpConfiguration, links: Sequence[str]) -> CheckRow:
     title, wanted = f'BGPConfiguration "{config.metadata.name}"', config.spec.netlink_import
-    if not wanted.enabled:
+    if wanted is None or not wanted.enabled:
         return doubtful(f"{title}: netlinkImport disabled, so no address is advertised")
     patterns = wanted.interface_list or ()
     missing = [
@@ -57,10 +59,22 @@ def _neighbors(config: BgpConfiguration, nodes: Sequence[Node]) -> Iterator[Chec
         if selector is None or not nodes:
             continue
         title = (
-            f'BGPConfiguration "{config.metadata.name}": neighbor {neighbor.address}'
+            f'BGPConfiguration "{config.metadata.name}": neighbor {address_of(neighbor)}'
             f" (AS {neighbor.config.peer_asn})"
         )
         if (defect := defect_of(selector)) is not None:
             yield bad(f"{title} has an invalid nodeSelector: {defect}")
         elif not any(matches(selector, node.metadata.labels or {}) for node in nodes):
             yield bad(f"{title}: nodeSelector matches 0 nodes")
+
+
+def address_of(neighbor: Neighbor) -> str:
+    """Return what a session is known by: the link of an unnumbered one, else the address."""
+    return neighbor.config.neighbor_interface or neighbor.config.neighbor_address
+
+
+def _fields(config: BgpConfiguration) -> Iterator[CheckRow]:
+    """Yield what the sidecar itself would find wrong."""
+    for finding in check(config.spec):
+        text = f'BGPConfiguration "{config.metadata.name}": {finding}'
+        yield bad(text) if finding.is_fatal else doubtful(text)

@@ -1,8 +1,8 @@
-"""The JSON of bgp.purelb.io/v1, as far as the plugin reads it."""
+"""The JSON of a BGPNodeStatus, as far as the plugin reads it; the rest is in `purelb.api.bgp`."""
 
 import msgspec
 
-from purelb.api.resources import LabelSelector, Object, Wire
+from purelb.api.resources import Object, Wire
 
 
 class Neighbor(Wire, frozen=True):
@@ -111,53 +111,4 @@ class BgpNodeStatus(Object, frozen=True):
     status: BgpStatus = BgpStatus()
 
 
-class BgpGlobal(Wire, frozen=True):
-    """spec.global of a BGPConfiguration."""
-
-    asn: int = 0
-    router_id: str = msgspec.field(name="routerID", default="")
-
-
-class NeighborConfig(Wire, frozen=True):
-    """Whom a session is with."""
-
-    neighbor_address: str = ""
-    neighbor_interface: str = ""
-    peer_asn: int = 0
-
-
-class ConfiguredNeighbor(Wire, frozen=True):
-    """One entry of spec.neighbors."""
-
-    config: NeighborConfig = NeighborConfig()
-    node_selector: LabelSelector | None = None
-
-    @property
-    def address(self) -> str:
-        """What the session is known by."""
-        return self.config.neighbor_interface or self.config.neighbor_address
-
-
-class ImportConfig(Wire, frozen=True):
-    """spec.netlinkImport; names or globs."""
-
-    enabled: bool = False
-    interface_list: tuple[str, ...] | None = None
-
-
-class BgpSpec(Wire, frozen=True):
-    """Spec of a BGPConfiguration."""
-
-    global_: BgpGlobal = msgspec.field(name="global", default=BgpGlobal())
-    neighbors: tuple[ConfiguredNeighbor, ...] | None = None
-    netlink_import: ImportConfig = ImportConfig()
-
-
-class BgpConfiguration(Object, frozen=True):
-    """bgp.purelb.io/v1 BGPConfiguration."""
-
-    spec: BgpSpec = BgpSpec()
-
-
 decode_bgp_node_status = msgspec.json.Decoder(BgpNodeStatus).decode
-decode_bgp_configuration = msgspec.json.Decoder(BgpConfiguration).decode

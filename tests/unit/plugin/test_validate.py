@@ -223,6 +223,12 @@ CASES: dict[str, tuple[str, str, list[Object], list[Object]]] = {
             )
         ),
     ),
+    "field of BGP that cannot be used": (
+        "FAIL",
+        "spec.global.asn",
+        cluster(scenes.bgp_config(PEER, **{"global": {"asn": 0}})),
+        cluster(scenes.bgp_config(PEER)),
+    ),
     "remote group without BGP": (
         "FAIL",
         "no BGPConfiguration is deployed",
