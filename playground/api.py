@@ -27,6 +27,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "Node": ("/api/v1", "nodes"),
     "Pod": ("/api/v1", "pods"),
     "Secret": ("/api/v1", "secrets"),
+    "ConfigMap": ("/api/v1", "configmaps"),
     "Service": ("/api/v1", "services"),
     "Event": ("/api/v1", "events"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),

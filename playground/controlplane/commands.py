@@ -28,6 +28,7 @@ CONTROLLERS = (
     "endpointslice-controller",
     "endpointslice-mirroring-controller",
     "garbage-collector-controller",
+    "job-controller",
     "namespace-controller",
     "node-lifecycle-controller",
     "pod-garbage-collector-controller",

@@ -1,8 +1,8 @@
 """A small kubelet: runs the Pods of one node as processes in the node's network namespace.
 
 Belongs here: what a kubelet does between the API server and processes. Does not: images (a table
-says which program an image is), volumes, cgroups, other users than our own. A process survives the
-kubelet that started it, and dies with its node.
+says which program an image is), volumes that outlive a Pod, cgroups, other users than our own. A
+process survives the kubelet that started it, and dies with its node.
 
 `spec` is how a playground starts one.
 """

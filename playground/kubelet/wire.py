@@ -53,6 +53,41 @@ class Probe(Wire, frozen=True):
     failure_threshold: int = 3
 
 
+class VolumeMount(Wire, frozen=True):
+    """Where a container sees a volume."""
+
+    name: str
+    mount_path: str = ""
+    read_only: bool = False
+
+
+class SecretVolume(Wire, frozen=True):
+    """The entries of a Secret as files."""
+
+    secret_name: str = ""
+    optional: bool = False
+
+
+class ConfigMapVolume(Wire, frozen=True):
+    """The entries of a ConfigMap as files."""
+
+    name: str = ""
+    optional: bool = False
+
+
+class EmptyDir(Wire, frozen=True):
+    """A folder that lives as long as the Pod."""
+
+
+class Volume(Wire, frozen=True):
+    """One volume of a Pod, of the kinds that are supported."""
+
+    name: str
+    secret: SecretVolume | None = None
+    config_map: ConfigMapVolume | None = None
+    empty_dir: EmptyDir | None = None
+
+
 class Container(Wire, frozen=True):
     """One container."""
 
@@ -62,6 +97,7 @@ class Container(Wire, frozen=True):
     args: tuple[str, ...] | None = None
     env: tuple[EnvVar, ...] | None = None
     ports: tuple[ContainerPort, ...] | None = None
+    volume_mounts: tuple[VolumeMount, ...] | None = None
     startup_probe: Probe | None = None
     liveness_probe: Probe | None = None
     readiness_probe: Probe | None = None
@@ -79,6 +115,7 @@ class PodSpec(Wire, frozen=True):
     node_name: str = ""
     host_network: bool = False
     containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] | None = None
     restart_policy: str = "Always"
     termination_grace_period_seconds: int | None = None
     service_account_name: str = ""

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import aiohttp
 
 from playground.api import path_of
-from playground.kubelet import commands, runs
+from playground.kubelet import commands, runs, volumes
 from playground.kubelet.commands import Place
 from playground.kubelet.containers import ContainerLoop, Plan
 from playground.kubelet.credentials import Issuer
@@ -148,6 +148,7 @@ class PodWorker:
                     uid = self._pod.metadata.uid
                     self._sandbox = await self._host.sandboxes.open(uid, self._folder / SANDBOX)
                     self._place = Place(pod_ips=self._sandbox.ips, host_ips=self._host.ips)
+                await volumes.fill(self._host.kube, self._pod, self._folder)
                 if self._pod.spec.automount_service_account_token is False:
                     return None
                 folder = self._folder / ".credentials"
@@ -174,6 +175,7 @@ class PodWorker:
             host=place.pod_ips[0],
             command=lambda: (
                 *prefix,
+                *volumes.prefix(pod, container, self._folder),
                 *commands.command_line(pod, container, place, sys.executable),
             ),
             environment=lambda: commands.environment(pod, container, place, base),

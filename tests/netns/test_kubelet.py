@@ -185,6 +185,60 @@ def test_a_pod_that_is_to_run_once_succeeds(world: World) -> None:
     world(scenario)
 
 
+def test_a_container_sees_its_volumes_and_nobody_else_does(world: World) -> None:
+    """Secrets and ConfigMaps cannot be written; what is optional may be missing."""
+    look = (
+        "cat /run/a/secret/key /run/a/config/text; touch /run/a/empty/x && echo; ls /run/a/none;"
+        "touch /run/a/secret/x 2>/dev/null || echo refused; sleep 1000"
+    )
+
+    async def scenario(scene: Scene) -> None:
+        api = scene.cluster.api
+        meta = {"name": "content", "namespace": "default"}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": meta}
+        await api.create({**secret, "data": {"key": "c2VjcmV0Cg=="}})
+        config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}
+        await api.create({**config, "data": {"text": "plain\n"}})
+        names = ("secret", "config", "empty", "none")
+        mounts = [{"name": name, "mountPath": f"/run/a/{name}"} for name in names]
+        volumes = [
+            {"name": "secret", "secret": {"secretName": "content"}},
+            {"name": "config", "configMap": {"name": "content"}},
+            {"name": "empty", "emptyDir": {}},
+            {"name": "none", "secret": {"secretName": "none", "optional": True}},
+        ]
+        await scene.create(
+            "volumes", {"command": ["sh", "-c", look], "volumeMounts": mounts}, volumes=volumes
+        )
+        pod = await scene.until("volumes", is_ready)
+        said = await scene.wait_said(pod, "refused")
+        assert said == "secret\nplain\n\nrefused\n"
+        outside = await scene.cluster.run(NODE, "ls", "/run/a/secret")
+        assert outside.stdout == ""
+
+    world(scenario)
+
+
+def test_a_volume_that_cannot_be_keeps_the_container_from_starting(world: World) -> None:
+    """A folder of the machine is not the playground's to make."""
+
+    async def scenario(scene: Scene) -> None:
+        mount = {"name": "empty", "mountPath": "/no/such/folder"}
+        volumes = [{"name": "empty", "emptyDir": {}}]
+        spec = {"command": ["sleep", "1000"], "volumeMounts": [mount]}
+        await scene.create("misplaced", spec, volumes=volumes)
+        pod = await scene.until(
+            "misplaced",
+            lambda one: (
+                container(one)["state"].get("waiting", {}).get("reason")
+                == "CreateContainerConfigError"
+            ),
+        )
+        assert "/no/such/folder is neither" in container(pod)["state"]["waiting"]["message"]
+
+    world(scenario)
+
+
 def test_an_image_that_nobody_knows_is_not_pulled(world: World) -> None:
     """The Pod waits, with the reason."""
 
