@@ -74,7 +74,7 @@ e2e: control-plane ## Test with the real control plane: kubectl, the API's confo
 	@PURELB_E2E=1 $(PYTEST) tests/component/test_apiserver_kubectl.py tests/conformance \
 		tests/manifests/test_chart.py tests/e2e
 
-proto: ## Generate the messages of proto/ipam.proto anew
+proto: ## Generate the messages of proto/*.proto anew
 	@tools/proto.sh $(PYTHON)
 
 clean: ## Remove what the targets made
