@@ -323,7 +323,8 @@ def _refresh_at(context: Context, terms: Terms, entry: LinkAddress | None) -> In
     if terms.valid_limit == FOREVER or terms.is_bounded(now):
         return None
     if entry is not None:
-        at = context.observed.read_at + entry.valid_seconds - terms.valid_limit + terms.gain
+        valid = min(entry.valid_seconds, terms.valid_limit)  # a longer one is cut now
+        at = context.observed.read_at + valid - terms.valid_limit + terms.gain
         if at > now:
             return at
     return now + terms.gain  # added or refreshed now

@@ -294,3 +294,14 @@ def test_a_lifetime_that_the_user_limits_is_refreshed_at_half() -> None:
     assert [type(op) for op in one.ops] == [RefreshAddress]
     assert one.decide() == ()
     assert one.desired.next_change == NOW + 60
+
+
+def test_a_lifetime_that_was_cut_is_refreshed_at_half_as_well() -> None:
+    """An address without end meets a configuration that gives it one."""
+    limits = Lifetimes(valid=60, preferred=60, has_prefix_route=False)
+    config = NodeConfig(source="ns/x", local=limits)
+    host = kernel()
+    host.put(ETH0, HOST, mark=OUR_MARK)
+    one = agent(replace(facts(), config=config, lease=held(duration=600.0)), host)
+    one.run()
+    assert one.desired.next_change == NOW + 30
