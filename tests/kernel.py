@@ -37,6 +37,7 @@ from purelb.api.links import (
     FOREVER,
     IFA_F_DADFAILED,
     IFA_F_NODAD,
+    IFA_F_NOPREFIXROUTE,
     IFA_F_SECONDARY,
     IFA_F_TENTATIVE,
     OUR_ALIAS,
@@ -83,13 +84,13 @@ class Kernel:
             self._delete(ended[0])
 
     def put(self, index: int, text: str, *, mark: int = 0, valid: int = FOREVER) -> None:
-        """Add an address as others would, `address/length`."""
+        """Add an address as others would, `address/length`; with a mark as we do on a NIC."""
         address, _, prefix = text.partition("/")
         new = NewAddress(
             index=index,
             address=parse_ip(address),
             prefix=int(prefix),
-            flags=IFA_F_NODAD,
+            flags=IFA_F_NODAD | (IFA_F_NOPREFIXROUTE if mark else 0),
             valid_seconds=valid,
             preferred_seconds=valid,
         )

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from nodeagent.core.config import NodeConfig
+from nodeagent.core.config import Lifetimes, NodeConfig
 from nodeagent.core.election import Electorate
 from nodeagent.core.endpoints import may_announce
 from nodeagent.core.facts import Facts
@@ -210,7 +210,7 @@ def _here_remotely(
         address=address,
         link=link,
         prefix=placement.prefix,
-        flags=0 if lifetimes.has_prefix_route else IFA_F_NOPREFIXROUTE,
+        flags=_route_flag(lifetimes),
         preferred_limit=lifetimes.preferred,
         gate=WaitUntil(math.inf) if is_missing else obstacle or CLEAR,
         is_standing=entry is not None,
@@ -275,7 +275,7 @@ def _handover(context: Context, vip: Vip, tenure: Tenure) -> Wait | None:
 
 
 def _here(context: Context, vip: Vip, home: Home, entry: LinkAddress | None) -> Here:
-    address = vip.address
+    address, lifetimes = vip.address, context.common.lifetimes
     gate = _patient(context, address, context.gate_of(home, address))
     is_duplicate = entry is not None and bool(entry.flags & IFA_F_DADFAILED)
     if is_duplicate and not isinstance(gate, Blocked):
@@ -287,15 +287,19 @@ def _here(context: Context, vip: Vip, home: Home, entry: LinkAddress | None) -> 
         address=address,
         link=home.nic.link,
         prefix=address.max_prefixlen,
-        flags=IFA_F_NOPREFIXROUTE | (IFA_F_NODAD if vip.skips_dad else 0),
+        flags=_route_flag(lifetimes) | (IFA_F_NODAD if vip.skips_dad else 0),
         # Deprecated from the start, so that the node never chooses it as a source.
-        preferred_limit=context.common.lifetimes.preferred if address.version == 4 else 0,
+        preferred_limit=lifetimes.preferred if address.version == 4 else 0,
         gate=gate,
         is_standing=is_in_place and not must_go,
         is_repair=is_repair,
         cause=cause(home, context.facts.unrest) if is_repair else Cause.REMOVED,
         misfit=home.misfit,
     )
+
+
+def _route_flag(lifetimes: Lifetimes) -> int:
+    return 0 if lifetimes.has_prefix_route else IFA_F_NOPREFIXROUTE
 
 
 def _patient(context: Context, address: IPAddress, gate: Gate) -> Gate:

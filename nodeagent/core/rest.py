@@ -44,10 +44,14 @@ def is_at_rest(
 
 
 def is_place(verdict: Here, entry: LinkAddress) -> bool:
-    """Tell whether an entry of an address is where the address should be."""
+    """Tell whether an entry of an address is where the address should be.
+
+    The kernel cannot give an address its prefix route later, or take it. A local one of others is
+    left as it is.
+    """
     is_there = entry.index == verdict.link.index and entry.prefix == verdict.prefix
-    # The kernel cannot give an address its prefix route later, or take it.
-    changes = entry.flags ^ verdict.flags if verdict.is_remote else 0
+    is_strict = verdict.is_remote or entry.mark == OUR_MARK
+    changes = entry.flags ^ verdict.flags if is_strict else 0
     return is_there and not changes & IFA_F_NOPREFIXROUTE
 
 

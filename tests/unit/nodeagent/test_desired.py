@@ -9,7 +9,7 @@ from nodeagent.core.config import Lifetimes, NodeConfig, SelectorState, Unconfig
 from nodeagent.core.desired import desire
 from nodeagent.core.facts import Facts
 from nodeagent.core.gate import CLEAR, QUIET, Blocked, WaitUntil
-from nodeagent.core.plan import RefreshAddress
+from nodeagent.core.plan import AddAddress, RefreshAddress, RemoveAddress
 from nodeagent.core.selection import GRACE
 from nodeagent.core.verdicts import Away, Here, Reason, Verdict
 from purelb.api.addresses import Family, IPAddress, parse_ip
@@ -87,6 +87,21 @@ def test_a_users_lifetimes_are_upper_limits() -> None:
         reason=Reason.NO_ELIGIBLE_NODES,
         detail="this node has no valid Lease",
     )
+
+
+def test_a_prefix_route_that_the_user_wants_is_added_with_the_address_anew() -> None:
+    """The kernel cannot change it in place; each copy goes before the next comes."""
+    one = agent()
+    one.run()
+    routed = Lifetimes(valid=300, preferred=300, has_prefix_route=True)
+    one.facts = replace(one.facts, config=NodeConfig(source="ns/x", local=routed))
+    one.run()
+    removal, addition, _ = one.ops
+    assert (type(removal), type(addition)) == (RemoveAddress, AddAddress)
+    (entry,) = [e for e in one.look().addresses if e.address == VIP]
+    assert not entry.flags & IFA_F_NOPREFIXROUTE
+    one.run()
+    assert one.ops == ()
 
 
 @pytest.mark.parametrize(
