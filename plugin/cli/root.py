@@ -14,17 +14,14 @@ import click
 from plugin.cli.options import shown_connection
 from plugin.core.problem import CheckFailedError, PluginError
 
-COMMANDS = {
-    "election": "plugin.cli.deep",
-    "gobgp": "plugin.cli.inside",
-    "inspect": "plugin.cli.deep",
-    "ip": "plugin.cli.inside",
-    "pools": "plugin.cli.overview",
-    "services": "plugin.cli.overview",
-    "status": "plugin.cli.overview",
-    "validate": "plugin.cli.deep",
-    "version": "plugin.cli.overview",
+MODULES = {
+    "plugin.cli.advice": ("diff", "doctor", "explain", "support-bundle", "why"),
+    "plugin.cli.deep": ("election", "inspect", "validate"),
+    "plugin.cli.inside": ("gobgp", "ip"),
+    "plugin.cli.overview": ("pools", "services", "status", "version"),
 }
+COMMANDS = {name: module for module, names in MODULES.items() for name in names}
+HIDDEN = ("why",)  # other names of what is shown
 INTERRUPTED = 130
 
 
@@ -32,7 +29,7 @@ class LazyGroup(click.Group):
     """A group whose commands live in modules of their own."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(COMMANDS)
+        return sorted(set(COMMANDS) - set(HIDDEN))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:

@@ -14,7 +14,7 @@ from allocator.core.select import DEFAULT, Selection, select
 from plugin.core.allocation import Allocator
 from plugin.core.components import ALLOCATOR, component
 from plugin.core.document import Document
-from plugin.core.snapshot import PODS, Snapshot
+from plugin.core.snapshot import Snapshot
 from purelb.api.addresses import FAMILIES
 from purelb.api.identifiers import PoolName
 from purelb.api.problems import Problem, Reason
@@ -35,8 +35,7 @@ def diagnose(snapshot: Snapshot, allocator: Allocator, service: ServiceView) -> 
     standing = standing_of(service, is_default)
     if standing is not None:
         return Diagnosis(reason=f"NOT FOR PURELB: {standing}", details=())
-    can_see = all(gap.what != PODS.plural for gap in snapshot.gaps)
-    if can_see and not component(snapshot.pods, ALLOCATOR).running:
+    if snapshot.has("pods") and not component(snapshot.pods, ALLOCATOR).running:
         found = f"no Pod with container {ALLOCATOR} runs in {snapshot.namespace}"
         return Diagnosis(reason="ALLOCATOR NOT RUNNING", details=(found,))
     name = _asked(allocator, service)

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from plugin.core.bgpwire import BgpNodeStatus, decode_bgp_node_status
 from plugin.core.spans import parse_time
-from plugin.core.wire import Pod, decode_pod
+from plugin.core.wire import Event, Pod, decode_event, decode_pod
 from purelb.api import annotations
 from purelb.api.bgp import BgpConfiguration, decode_configuration
 from purelb.api.conditions import NodeCondition, parse_conditions
@@ -140,6 +140,14 @@ BGP_CONFIGS = Kind(
     view=decode_configuration,
     scope=Scope.INSTALL,
 )
+EVENTS = Kind(name="events", path="/api/v1", plural="events", view=decode_event)
+
+
+def events_of(key: str) -> Kind:
+    """Return the kind that has the Events about one Service."""
+    namespace, _, name = key.partition("/")
+    selector = f"involvedObject.kind=Service,involvedObject.name={name}"
+    return replace(EVENTS, plural=f"namespaces/{namespace}/events", selector=selector)
 
 
 def slices_of(key: str) -> Kind:
@@ -155,6 +163,7 @@ class Gap:
 
     what: str
     why: str
+    kind: str = ""  # field of the snapshot, if a whole kind is missing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +185,12 @@ class Snapshot:
     cidrs: tuple[ServiceCidr, ...] = ()
     bgp_nodes: tuple[BgpNodeStatus, ...] = ()
     bgp_configs: tuple[BgpConfiguration, ...] = ()
+    events: tuple[Event, ...] = ()
     gaps: tuple[Gap, ...] = ()
+
+    def has(self, name: str) -> bool:
+        """Tell whether a kind could be read; `name` is its field."""
+        return all(gap.kind != name for gap in self.gaps)
 
     @cached_property
     def by_key(self) -> dict[ServiceKey, ServiceView]:

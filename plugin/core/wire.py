@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from plugin.core.spans import parse_time
 from purelb.api.resources import Object, Wire
 
 
@@ -51,6 +52,40 @@ class Pod(Object, frozen=True):
     status: PodStatus = PodStatus()
 
 
+class Involved(Wire, frozen=True):
+    """What an Event is about."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+class EventSource(Wire, frozen=True):
+    """Who sent an Event."""
+
+    component: str = ""
+    host: str = ""
+
+
+class Event(Object, frozen=True):
+    """core/v1 Event; times are RFC 3339 texts."""
+
+    involved_object: Involved = Involved()
+    type: str = ""
+    reason: str = ""
+    message: str = ""
+    count: int = 0
+    first_timestamp: str | None = None
+    last_timestamp: str | None = None
+    event_time: str | None = None
+    source: EventSource = EventSource()
+
+    def at(self) -> float:
+        """Return when it came last, in seconds since 1970; 0 if it does not say."""
+        texts = (self.last_timestamp, self.event_time, self.first_timestamp)
+        return next((at for text in texts if (at := parse_time(text)) is not None), 0.0)
+
+
 class ApiResource(Wire, frozen=True):
     """One entry of a group version's discovery."""
 
@@ -76,6 +111,7 @@ class ApiGroup(Wire, frozen=True):
     versions: tuple[GroupVersion, ...] | None = None
 
 
+decode_event = msgspec.json.Decoder(Event).decode
 decode_pod = msgspec.json.Decoder(Pod).decode
 decode_api_resources = msgspec.json.Decoder(ApiResources).decode
 decode_api_group = msgspec.json.Decoder(ApiGroup).decode

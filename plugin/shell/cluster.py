@@ -40,7 +40,7 @@ class Cluster:
             if job.kind in needs:
                 raise error
             if not (isinstance(job.error, AnswerError) and job.error.code == 404):
-                gaps.append(Gap(what=job.kind.resource, why=str(error)))
+                gaps.append(Gap(what=job.kind.resource, why=str(error), kind=job.kind.name))
         found: dict[str, Any] = {job.kind.name: tuple(job.found) for job in jobs}
         return Snapshot(now=self.client.now(), namespace=self.namespace, gaps=tuple(gaps), **found)
 

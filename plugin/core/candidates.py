@@ -1,0 +1,101 @@
+"""Every group and every node, and why it serves a Service or not."""
+
+from collections.abc import Iterator
+
+from allocator.core.explain import explain
+from nodeagent.core.election import Winner
+from nodeagent.core.endpoints import has_affinity, nodes_of
+from plugin.core.allocation import Allocator
+from plugin.core.document import Document
+from plugin.core.election import electorate
+from plugin.core.nodeconfig import State, governed, in_order
+from plugin.core.snapshot import NodeLease, Snapshot
+from plugin.core.spans import span_text
+from plugin.core.verdicts import is_remote
+from purelb.api.addresses import IPAddress, sort_key
+from purelb.api.identifiers import NodeName
+from purelb.api.views import ServiceView
+
+
+class GroupChoice(Document, frozen=True):
+    """One ServiceGroup."""
+
+    group: str
+    chosen: bool
+    serves: bool
+    why: str
+
+
+class NodeChoice(Document, frozen=True):
+    """One node and one address."""
+
+    ip: str
+    node: str
+    winner: bool
+    candidate: bool
+    why: str
+
+
+def group_choices(allocator: Allocator, service: ServiceView) -> Iterator[GroupChoice]:
+    """Yield all groups by name, with the allocator's own words."""
+    for one in explain(allocator.world, allocator.ledger, service.key).candidates:
+        yield GroupChoice(group=one.name, chosen=one.is_chosen, serves=one.may_serve, why=one.why)
+
+
+def node_choices(snapshot: Snapshot, service: ServiceView) -> Iterator[NodeChoice]:
+    """Yield all nodes by address and name; none for addresses that are on every node."""
+    members = electorate(one for one in snapshot.leases if one.is_healthy(snapshot.now))
+    preferred = nodes_of(snapshot.slices) if has_affinity(service) else frozenset()
+    leases = {one.view.node: one for one in snapshot.leases}
+    names = sorted({*leases, *(NodeName(node.metadata.name) for node in snapshot.nodes)})
+    for address in sorted(service.ingress, key=sort_key):
+        candidates = frozenset(members.candidates(address))
+        if is_remote(service) and not candidates:
+            continue
+        found = members.winner(address, preferred)
+        for name in names:
+            why = (
+                _standing(name, found, preferred)
+                if name in candidates
+                else _absence(snapshot, leases.get(name), name, address)
+            )
+            yield NodeChoice(
+                ip=str(address),
+                node=name,
+                winner=found is not None and found.node == name,
+                candidate=name in candidates,
+                why=why,
+            )
+
+
+def _standing(name: NodeName, found: Winner | None, preferred: frozenset[NodeName]) -> str:
+    if found is None:
+        return "is a candidate"
+    if found.node == name:
+        if name in preferred:
+            return "wins among the nodes with endpoints"
+        return "wins: its hash is the smallest" + (
+            "; no node with endpoints is a candidate" if found.fell_back else ""
+        )
+    if preferred and not found.fell_back and name not in preferred:
+        return f"has no endpoint, so {found.node} is preferred"
+    return f"loses to {found.node}, whose hash is smaller"
+
+
+def _absence(
+    snapshot: Snapshot, lease: NodeLease | None, name: NodeName, address: IPAddress
+) -> str:
+    if lease is None:
+        return "has no Lease: no node agent runs there"
+    if lease.expires_at is None:
+        return "its Lease was never renewed: its node agent has just started, or cannot write"
+    if not lease.is_healthy(snapshot.now):
+        return f"its Lease is over for {span_text(snapshot.now - lease.expires_at)}: it is down"
+    labels = {node.metadata.name: node.metadata.labels or {} for node in snapshot.nodes}
+    config = governed(in_order(snapshot.agents), labels.get(name))
+    if config.state in (State.DESELECTED, State.INVALID, State.REMOTE, State.NO_CONFIG):
+        return f"announces nothing: {config.reason}"
+    if not lease.view.is_announcing:
+        return "only shows its networks: it is about to leave, or has no configuration"
+    shown = ", ".join(lease.subnets) or "none"
+    return f"none of its networks has {address}: {shown}"

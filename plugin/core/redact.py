@@ -1,0 +1,39 @@
+"""What leaves the cluster in a support bundle: objects without secrets, and without noise."""
+
+from typing import Any
+
+HIDDEN = "(hidden)"
+_SECRETS = ("password", "secretkey", "token", "privatekey")
+_NOISE = ("managedFields",)
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def redacted(value: Any) -> Any:  # noqa: ANN401  # JSON
+    """Return JSON in which the texts of fields named like a secret are hidden.
+
+    Environment variables lose their values too, but for those of the suite itself: somebody may
+    have added one with a secret.
+    """
+    if isinstance(value, list):
+        return [redacted(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found: dict[str, Any] = {}
+    for key, one in value.items():
+        if key in _NOISE or key == LAST_APPLIED:
+            continue
+        if key == "env" and isinstance(one, list):
+            found[key] = [_variable(entry) for entry in one]
+        elif isinstance(one, str) and any(word in key.lower() for word in _SECRETS):
+            found[key] = HIDDEN
+        else:
+            found[key] = redacted(one)
+    return found
+
+
+def _variable(entry: Any) -> Any:  # noqa: ANN401  # JSON
+    if not isinstance(entry, dict) or "value" not in entry:
+        return entry
+    name = str(entry.get("name", ""))
+    is_ours = name.startswith("PURELB_") or name in ("DEFAULT_ANNOUNCER", "GOBGP_TARGET")
+    return entry if is_ours else {**entry, "value": HIDDEN}

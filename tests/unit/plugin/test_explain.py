@@ -1,0 +1,163 @@
+"""`explain`: each link of the chain, broken and whole."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from plugin.core.allocation import allocator_of
+from plugin.core.explain import Explanation, explain_service
+from purelb.api.identifiers import ServiceKey
+from tests.plugin import scenes
+from tests.plugin.scenes import Object
+from tests.unit.plugin.worlds import world
+
+BASE = (
+    *scenes.NODES,
+    *scenes.LEASES,
+    scenes.ALLOCATOR,
+    scenes.agent(),
+    scenes.DEFAULT_GROUP,
+    scenes.ROUTED_GROUP,
+)
+READY = scenes.endpoints("shop/web", "node-a")
+SLOT = "node-b,eth0,192.0.2.16"
+FINDING = (
+    '[{"type":"ReversePathFilter","subject":"eth1","severity":"Warning",'
+    '"message":"rp_filter is 1","since":"2026-01-01T00:00:00Z"}]'
+)
+
+
+def web(*addresses: str, **more: object) -> Object:
+    """Return the Service that is asked about; by default as it should be."""
+    given: dict[str, object] = {"slots": [SLOT], **more}
+    return scenes.service("shop/web", *(addresses or ("192.0.2.16",)), **given)  # type: ignore[arg-type]
+
+
+def explained(objects: Iterable[Object]) -> Explanation:
+    """Return the explanation of shop/web."""
+    found = world(objects)
+    service = found.by_key[ServiceKey("shop/web")]
+    return explain_service(found, allocator_of(found), service)
+
+
+def without(*removed: Object) -> list[Object]:
+    """Return the base without some objects."""
+    return [one for one in BASE if one not in removed]
+
+
+BROKEN: dict[str, tuple[list[Object], str]] = {
+    "class": (
+        [*BASE, scenes.service("shop/web", loadBalancerClass="x/y")],
+        "PureLB leaves this Service alone",
+    ),
+    "allocator": ([*without(scenes.ALLOCATOR), web(), READY], "no allocator runs"),
+    "address": (
+        [*BASE, scenes.service("shop/web", annotations={"service-group": "nope"})],
+        'SERVICEGROUP "nope" NOT FOUND; The allocator\'s answer: unknown pool "nope"',
+    ),
+    "withdrawn": (
+        [*BASE, web("203.0.113.99", pool="routed", via="remote", slots=()), READY],
+        "nodes withdraw it",
+    ),
+    "local policy without endpoints": (
+        [
+            *BASE,
+            web(
+                "203.0.113.0",
+                pool="routed",
+                via="remote",
+                slots=(),
+                externalTrafficPolicy="Local",
+            ),
+        ],
+        "no node has an endpoint",
+    ),
+    "no candidate": (
+        [*without(*scenes.LEASES), scenes.LEASES[2], web(), READY],
+        "no node is a candidate",
+    ),
+    "nobody announces": ([*BASE, web(slots=()), READY], "no node announces it; node-b should"),
+    "dead announcer": (
+        [*BASE, web(slots=["node-x,eth0,192.0.2.16"]), READY],
+        "node-x announced it, but its Lease is over",
+    ),
+    "no endpoint": ([*BASE, web()], "no endpoint is ready"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_the_first_broken_link_is_the_verdict(case: str) -> None:
+    """One command tells the cause."""
+    objects, verdict = BROKEN[case]
+    found = explained(objects)
+    assert verdict in found.verdict
+    assert not found.reachable
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        web(),
+        web("203.0.113.0", pool="routed", via="remote", slots=()),
+        web("203.0.113.0", pool="routed", via="remote", slots=(), externalTrafficPolicy="Local"),
+    ],
+    ids=["local", "remote", "remote with policy Local"],
+)
+def test_a_whole_chain_ends_with_the_address(service: Object) -> None:
+    """Nothing that is in order is called broken."""
+    found = explained([*BASE, service, READY])
+    assert found.reachable
+    assert "as far as the API tells" in found.verdict
+
+
+def test_what_the_announcing_node_says_of_its_host_belongs_to_the_chain() -> None:
+    """A filter drops what the API shows as announced."""
+    lease = scenes.lease("node-b", scenes.FRONT, conditions=FINDING)
+    found = explained([*without(scenes.LEASES[1]), lease, web(), READY])
+    assert [s.message for s in found.steps if s.stage == "Host"] == ["node-b: eth1: rp_filter is 1"]
+
+
+def test_an_address_on_its_way_to_the_winner_is_a_warning() -> None:
+    """It answers where it is."""
+    found = explained([*BASE, web(slots=["node-a,eth0,192.0.2.16"]), READY])
+    assert found.reachable
+    assert any("it is about to move" in step.message for step in found.steps)
+
+
+@pytest.mark.parametrize(
+    ("objects", "node", "why"),
+    [
+        ([], "node-a", "loses to node-b, whose hash is smaller"),
+        ([], "node-b", "wins: its hash is the smallest"),
+        ([], "node-c", "none of its networks has 192.0.2.16: 198.51.100.0/24"),
+        ([scenes.node("node-d")], "node-d", "no node agent runs there"),
+        ([scenes.lease("node-d", "192.0.2.0/24", announces="false")], "node-d", "only shows its"),
+    ],
+)
+def test_every_node_has_its_reason(objects: list[Object], node: str, why: str) -> None:
+    """Winner, candidate or neither."""
+    found = explained([*BASE, *objects, web(), READY])
+    (choice,) = [one for one in found.nodes if one.node == node]
+    assert why in choice.why
+
+
+def test_affinity_is_a_reason() -> None:
+    """A node without an endpoint stands back."""
+    service = web(annotations={"node-affinity": "service-endpoints"})
+    nodes = {one.node: one.why for one in explained([*BASE, service, READY]).nodes}
+    assert nodes["node-a"] == "wins among the nodes with endpoints"
+    assert nodes["node-b"] == "has no endpoint, so node-a is preferred"
+
+
+def test_groups_have_the_allocators_own_reasons() -> None:
+    """Chosen, free, denied."""
+    bound = scenes.group(
+        "bank",
+        local={"v4pool": scenes.pool("192.0.2.64/30", "192.0.2.0/24")},
+        namespaces=["bank"],
+        enforceNamespaces=True,
+    )
+    found = {one.group: one for one in explained([*BASE, bound, web(), READY]).groups}
+    assert found["default"].chosen
+    assert found["routed"].serves
+    assert "namespace denied" in found["bank"].why
