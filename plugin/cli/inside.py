@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import click
 
@@ -16,7 +15,6 @@ from plugin.shell.kubectl import Kubectl, Ran
 from plugin.shell.output import warn
 
 SOCKET = "unix:///var/run/gobgp/gobgp.sock"
-AT_ONCE = 8  # nodes asked side by side
 PASS_ON = {
     "ignore_unknown_options": True,
     "allow_interspersed_args": False,
@@ -70,14 +68,11 @@ def _run(context: click.Context, node: str, command: list[str], *, needs_active:
         print(state.value)
         return
     pods, kubectl = sidecars(found, node), Kubectl(flags_of(context))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = pool.map(
-            lambda pod: kubectl.run_in(found.namespace, pod.metadata.name, SIDECAR, command), pods
-        )
-        for number, (pod, ran) in enumerate(zip(pods, runs, strict=True)):
-            if len(pods) > 1:
-                print(("\n" if number else "") + f"=== {pod.spec.node_name} ===")
-            _print(pod.spec.node_name, ran)
+    runs = kubectl.run_on(found.namespace, pods, SIDECAR, command)
+    for number, (on, ran) in enumerate(runs):
+        if len(pods) > 1:
+            print(("\n" if number else "") + f"=== {on} ===")
+        _print(on, ran)
 
 
 def _print(node: str, ran: Ran) -> None:

@@ -12,10 +12,12 @@ from typing import Any, NoReturn
 import click
 
 from plugin.cli.options import shown_connection
-from plugin.core.problem import CheckFailedError, PluginError
+from plugin.core.problem import CheckFailedError, NothingToShowError, PluginError
 
 MODULES = {
     "plugin.cli.advice": ("diff", "doctor", "explain", "support-bundle", "why"),
+    "plugin.cli.bgp": ("bgp",),
+    "plugin.cli.dashboard": ("dashboard",),
     "plugin.cli.deep": ("election", "inspect", "validate"),
     "plugin.cli.inside": ("gobgp", "ip"),
     "plugin.cli.overview": ("pools", "services", "status", "version"),
@@ -60,9 +62,9 @@ def run(arguments: list[str]) -> int:
     try:
         cli.main(arguments, prog_name="kubectl purelb", standalone_mode=False)
         sys.stdout.flush()
-    except CheckFailedError as error:
-        return _failed(str(error))
-    except PluginError as error:
+    except NothingToShowError as error:
+        print(error)
+    except (CheckFailedError, PluginError) as error:
         return _failed(str(error))
     except click.ClickException as error:
         return _failed(error.format_message())

@@ -40,13 +40,15 @@ class NetlinkImport(Wire, frozen=True):
     enabled: bool = False
     interfaces: tuple[ImportInterface, ...] | None = None
     imported_addresses: tuple[ImportedAddress, ...] | None = None
+    truncated: bool = False  # the list has no more than a part
 
 
 class Route(Wire, frozen=True):
-    """A route of the node itself, and whom it is told to."""
+    """A route, who told it if it is received, and whom it is told to."""
 
     prefix: str = ""
     next_hop: str = ""
+    from_peer: str = ""
     advertised_to: tuple[str, ...] | None = None
 
 
@@ -54,6 +56,7 @@ class Rib(Wire, frozen=True):
     """The table."""
 
     local_routes: tuple[Route, ...] | None = None
+    received_routes: tuple[Route, ...] | None = None
 
 
 class ExportRule(Wire, frozen=True):

@@ -7,3 +7,7 @@ class PluginError(Exception):
 
 class CheckFailedError(Exception):
     """The answer was printed, and it is bad news that the exit code must tell."""
+
+
+class NothingToShowError(Exception):
+    """What was asked about is not in use, which is legitimate; the text is all there is to say."""

@@ -2,12 +2,15 @@
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from plugin.core.problem import PluginError
+from plugin.core.wire import Pod
 from plugin.shell.kubeconfig import Flags
 
+AT_ONCE = 8  # nodes asked side by side
 _OPTIONS = (
     ("--kubeconfig", "kubeconfig"),
     ("--context", "context"),
@@ -47,6 +50,17 @@ class Kubectl:
         )
         why = done.stderr.strip() or f"exit code {done.returncode}"
         return Ran(done.stdout, why if done.returncode else "")
+
+    def run_on(
+        self, namespace: str, pods: Sequence[Pod], container: str, command: Sequence[str]
+    ) -> Iterator[tuple[str, Ran]]:
+        """Run a command in a container of each Pod; yield node and outcome in the order of Pods."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            runs = pool.map(
+                lambda pod: self.run_in(namespace, pod.metadata.name, container, command), pods
+            )
+            for pod, ran in zip(pods, runs, strict=True):
+                yield pod.spec.node_name, ran
 
 
 def _found() -> str:
