@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,7 +27,7 @@ from tests.e2e.world import Scenario, World, obstacles
 RELEASE = "purelb"
 HELM_SECONDS = 180.0  # of one command that waits for Pods
 WAIT = ("--wait", "--timeout", "150s")
-GROUP = {
+GROUP: dict[str, Any] = {
     "serviceGroup": {
         "create": True,
         "spec": {
@@ -42,11 +43,11 @@ GROUP = {
 
 
 @contextlib.contextmanager
-def bare(*, keeps_definitions: bool = False) -> Iterator[World]:
+def bare(*, is_ours: bool = True) -> Iterator[World]:
     """Run scenarios in a new cluster of three nodes with echo pods, and without us.
 
-    `keeps_definitions` leaves the CRDs. At the end the API server's audit log is asked whether a
-    daemon wanted more than the chart grants.
+    At the end the API server's audit log is asked whether a daemon wanted more than the chart
+    grants, if all daemons were ours.
     """
     if reason := obstacles():
         pytest.skip(reason)
@@ -62,27 +63,24 @@ def bare(*, keeps_definitions: bool = False) -> Iterator[World]:
     with asyncio.Runner() as runner:
         runner.run(cluster.__aenter__())
         try:
-            runner.run(strip(cluster, keeps_definitions=keeps_definitions))
+            runner.run(strip(cluster))
             runner.run(cluster.start_workload())
             yield lambda scenario: runner.run(run(scenario))
-            found = excesses(calls(cluster.paths.log("audit")), ())
+            found = excesses(calls(cluster.paths.log("audit")), ()) if is_ours else None
             assert not found, found
         finally:
             runner.run(cluster.__aexit__(None, None, None))
 
 
-async def strip(cluster: Cluster, *, keeps_definitions: bool) -> None:
+async def strip(cluster: Cluster) -> None:
     """Delete what a playground has installed of ours, but for the namespace."""
     objects = [one for one in yaml.safe_load_all((DEPLOY / "rbac.yaml").read_text()) if one]
-    if not keeps_definitions:
-        objects += [yaml.safe_load(path.read_text()) for path in (ROOT / "crds").glob("*.yaml")]
+    objects += [yaml.safe_load(path.read_text()) for path in (ROOT / "crds").glob("*.yaml")]
     for body in objects:
         if body["kind"] != "Namespace":
             await cluster.api.delete(path_of_object(body))
-    if not keeps_definitions:
-        await cluster.kubectl(
-            "wait", "--for=delete", "crd/servicegroups.purelb.io", "--timeout=60s"
-        )
+    gone = ("crd/servicegroups.purelb.io", "crd/lbnodeagents.purelb.io")
+    await cluster.kubectl("wait", "--for=delete", *gone, "--timeout=60s")
 
 
 async def helm(

@@ -101,6 +101,14 @@ def test_the_chart_and_the_manifest_roll_out_alike(name: str) -> None:
         assert charted.get(key) == written.get(key)
 
 
+def test_agents_are_replaced_at_the_users_pace_if_wished() -> None:
+    """The API server refuses the limits of a rolling update beside another strategy."""
+    objects = render("--set", "lbnodeagent.updateStrategy.type=OnDelete")
+    assert one(objects, "DaemonSet", "lbnodeagent")["spec"]["updateStrategy"] == {
+        "type": "OnDelete"
+    }
+
+
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_release_of_purelbs_chart_can_be_upgraded(name: str) -> None:
     """Selectors are immutable: these are PureLB's. Pods also have the labels of its manifests."""
