@@ -16,7 +16,7 @@ from purelb.api.links import FOREVER, IFA_F_NOPREFIXROUTE, NewAddress
 from purelb.api.resources import Service, decode_object, decode_service, decode_watch_line
 from purelb.runtime.credentials import find_access
 from purelb.runtime.kube import Kube
-from purelb.runtime.netlink import links
+from purelb.runtime.netlink import listing
 from purelb.runtime.netlink.addresses import AddressSocket
 from purelb.runtime.netlink.wire import DeadAddress
 
@@ -51,7 +51,7 @@ async def allocate(kube: Kube) -> None:
 
 async def announce(kube: Kube) -> None:
     """Put each address on eth0, and take it away with its Service."""
-    index = next(link.index for link in await links.links() if link.name == "eth0")
+    index = next(link.index for link in await listing.links() if link.name == "eth0")
     async with AddressSocket() as kernel:
         async for type_, service in changes(kube):
             for ingress in service.status.load_balancer.ingress or ():

@@ -35,7 +35,7 @@ from purelb.api.identifiers import Instant
 from purelb.api.links import OUR_MARK, DefaultRoute, Link, NewAddress
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import PurelbError
-from purelb.runtime.netlink import links
+from purelb.runtime.netlink import links, listing
 from purelb.runtime.netlink.addresses import AddressSocket, Change
 from purelb.runtime.netlink.events import (
     AddressGone,
@@ -174,7 +174,7 @@ class Kernel:
         wanted, self._stale = self._stale, set()
         try:
             if LINKS in wanted:
-                self._links = await links.links()
+                self._links = await listing.links()
             if ROUTES in wanted:
                 self._routes = await links.default_routes()
         except BaseException:

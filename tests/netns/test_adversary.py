@@ -41,7 +41,7 @@ Entry = dict[str, Any]
 DUMP = """
 import asyncio, dataclasses, json
 from purelb.runtime.netlink.addresses import AddressSocket
-from purelb.runtime.netlink.links import links
+from purelb.runtime.netlink.listing import links
 async def main():
     found = {link.index: link for link in await links()}
     shown = {index: {"link": link.name, "is_up": link.is_up} for index, link in found.items()}

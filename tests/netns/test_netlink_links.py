@@ -11,7 +11,7 @@ from purelb.api.addresses import Family
 from purelb.api.identifiers import LinkName
 from purelb.api.links import FOREVER, DefaultRoute, Link, NewAddress
 from purelb.runtime.errors import PermanentError
-from purelb.runtime.netlink import links
+from purelb.runtime.netlink import links, listing
 from purelb.runtime.netlink.addresses import AddressSocket
 from purelb.runtime.netlink.wire import DeadAddress
 from tests.netns.conftest import Namespace, unprivileged
@@ -22,7 +22,7 @@ KIND = "ifb"  # behaves like dummy, which some kernels lack
 
 def link_named(name: str) -> Link | None:
     """Return one link of the list."""
-    return next((link for link in asyncio.run(links.links()) if link.name == name), None)
+    return next((link for link in asyncio.run(listing.links()) if link.name == name), None)
 
 
 def test_a_link_is_listed_with_mac_kind_and_alias(namespace: Namespace) -> None:
@@ -62,7 +62,7 @@ def test_a_link_that_is_up_may_have_no_carrier(
 def test_links_are_listed_by_index(namespace: Namespace) -> None:
     """Whatever the kernel's order."""
     namespace.ip(*(f"link add l{index} index {index} type ifb" for index in (300, 9, 44)))
-    assert [link.index for link in asyncio.run(links.links())] == [1, 9, 44, 300]
+    assert [link.index for link in asyncio.run(listing.links())] == [1, 9, 44, 300]
 
 
 def route(family: Family, metric: int, name: str, gateway: str = "") -> DefaultRoute:
@@ -196,6 +196,6 @@ def test_a_kind_the_kernel_lacks_is_named(namespace: Namespace) -> None:
 def test_a_missing_capability_is_named(namespace: Namespace) -> None:
     """Listing works without; a change says what to give the process."""
     with unprivileged():
-        assert len(asyncio.run(links.links())) == 1
+        assert len(asyncio.run(listing.links())) == 1
         with pytest.raises(PermanentError, match="CAP_NET_ADMIN"):
             asyncio.run(links.make_dummy(KUBE_LB0, KIND))

@@ -1,8 +1,8 @@
 """Links and default routes, and the dummy link: the one door to pyroute2.
 
 Belongs here: what is asked for rarely. Does not: addresses and events, of which there are
-thousands; pyroute2 needs 20 times as long for one as a few lines of `struct` (measured), which is
-why the list of links does without it too. Called by the shells of the network programs.
+thousands, and the list of links (`listing`); pyroute2 needs 20 times as long for one as a few lines
+of `struct` (measured). Called by the shells of the network programs.
 
 Every call that uses pyroute2 opens an object of its own (0.3 ms) in the network namespace of the
 calling thread: once an object has met ENOBUFS, each later call on it fails.
@@ -24,9 +24,10 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg  # type: ignore[import-untyped]
 
 from purelb.api.addresses import Family, IPAddress
 from purelb.api.identifiers import LinkName
-from purelb.api.links import OUR_ALIAS, DefaultRoute, Link
+from purelb.api.links import OUR_ALIAS, DefaultRoute
 from purelb.runtime.errors import PermanentError, PurelbError, TransientError
 from purelb.runtime.netlink import wire
+from purelb.runtime.netlink.listing import links
 from purelb.runtime.netlink.sockets import ANSWER_SECONDS, RequestSocket
 
 DUMP_ATTEMPTS = 5
@@ -36,25 +37,6 @@ _RTN_UNICAST = 1
 _FAMILIES = {socket.AF_INET: Family.IPV4, socket.AF_INET6: Family.IPV6}
 
 _Fields = Mapping[str, Any]  # pyroute2's view of a message or of a next hop
-
-
-async def links() -> tuple[Link, ...]:
-    """Return all links, by index. Raises TransientError.
-
-    Without pyroute2, which holds the loop for a third of a millisecond for each link (measured): a
-    node has hundreds, and every Pod that comes or goes changes some.
-    """
-    with _mapped_errors("list links"):
-        requests = RequestSocket()
-        requests.open()
-        try:
-            for _ in range(DUMP_ATTEMPTS):
-                found = await requests.dump(wire.dump_links(), wire.parse_link_state)
-                if found is not None:
-                    return tuple(sorted(found, key=lambda link: link.index))
-        finally:
-            requests.close()
-    raise TransientError("cannot list links: they change all the time")
 
 
 async def default_routes() -> tuple[DefaultRoute, ...]:

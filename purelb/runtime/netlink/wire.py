@@ -56,7 +56,7 @@ _ATTRIBUTE = struct.Struct("=HH")  # rtattr: length, type
 _ADDRESS = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix, flags, scope, link index
 _LINK = struct.Struct("=BxHiII")  # ifinfomsg: family, type, index, flags, mask of flags
 # rtmsg: family, lengths of destination and source, TOS, table, protocol, scope, type, flags
-_ROUTE = struct.Struct("=BBBBBBBBI")
+ROUTE = struct.Struct("=BBBBBBBBI")
 _CACHEINFO = struct.Struct("=IIII")  # ifa_cacheinfo: preferred, valid, created, updated
 _U32 = struct.Struct("=I")
 _S32 = struct.Struct("=i")
@@ -135,9 +135,11 @@ def new_address(new: NewAddress, how: int = NLM_F_CREATE | NLM_F_EXCL) -> Reques
     """
     body = (
         _address_head(new.index, new.address, new.prefix)
-        + _attribute(IFA_FLAGS, _U32.pack(new.flags))
-        + _attribute(IFA_CACHEINFO, _CACHEINFO.pack(new.preferred_seconds, new.valid_seconds, 0, 0))
-        + _attribute(IFA_PROTO, bytes((OUR_MARK,)))
+        + encode_attribute(IFA_FLAGS, _U32.pack(new.flags))
+        + encode_attribute(
+            IFA_CACHEINFO, _CACHEINFO.pack(new.preferred_seconds, new.valid_seconds, 0, 0)
+        )
+        + encode_attribute(IFA_PROTO, bytes((OUR_MARK,)))
     )
     return Request(RTM_NEWADDR, NLM_F_REQUEST | how, body)
 
@@ -157,39 +159,39 @@ def promote_secondaries(index: int) -> Request:
 
     The same as the sysctl `net.ipv4.conf.LINK.promote_secondaries`, but it needs no writable /proc.
     """
-    value = _attribute(DEVCONF_PROMOTE_SECONDARIES, _U32.pack(1))
-    inet = _attribute(socket.AF_INET, _attribute(IFLA_INET_CONF, value))
-    body = _LINK.pack(0, 0, index, 0, 0) + _attribute(IFLA_AF_SPEC, inet)
+    value = encode_attribute(DEVCONF_PROMOTE_SECONDARIES, _U32.pack(1))
+    inet = encode_attribute(socket.AF_INET, encode_attribute(IFLA_INET_CONF, value))
+    body = _LINK.pack(0, 0, index, 0, 0) + encode_attribute(IFLA_AF_SPEC, inet)
     return Request(RTM_SETLINK, NLM_F_REQUEST, body)
 
 
 def route_query(query: RouteQuery) -> Request:
     """Ask which way a packet would go, as `ip route get` does; answered by one message."""
-    family = _family(query.to)
-    attributes, source_length = _attribute(RTA_DST, query.to.packed), 0
+    family = family_number(query.to)
+    attributes, source_length = encode_attribute(RTA_DST, query.to.packed), 0
     if query.source is not None:
-        attributes += _attribute(RTA_SRC, query.source.packed)
+        attributes += encode_attribute(RTA_SRC, query.source.packed)
         source_length = query.source.max_prefixlen
-    head = _ROUTE.pack(family, query.to.max_prefixlen, source_length, 0, 0, 0, 0, 0, 0)
+    head = ROUTE.pack(family, query.to.max_prefixlen, source_length, 0, 0, 0, 0, 0, 0)
     return Request(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_ACK, head + attributes)
 
 
 def parse_route_answer(body: bytes) -> RouteAnswer:
     """Read the answer to a `route_query`."""
-    attributes = _attributes(body, _ROUTE.size)
+    attributes = read_attributes(body, ROUTE.size)
     via = attributes.get(RTA_VIA)
     gateway = via[2:] if via is not None else attributes.get(RTA_GATEWAY)  # after its family
     return RouteAnswer(
         index=_U32.unpack(attributes.get(RTA_OIF, bytes(4)))[0],
-        source=_address(attributes.get(RTA_PREFSRC)),
-        gateway=_address(gateway),
+        source=read_address(attributes.get(RTA_PREFSRC)),
+        gateway=read_address(gateway),
     )
 
 
 def parse_address(body: bytes) -> LinkAddress | None:
     """Read a RTM_NEWADDR or RTM_DELADDR; None for other families than IPv4 and IPv6."""
     family, prefix, flags, _, index = _ADDRESS.unpack_from(body)
-    attributes = _attributes(body, _ADDRESS.size)
+    attributes = read_attributes(body, _ADDRESS.size)
     # On point-to-point links IFA_ADDRESS is the peer; IPv6 has IFA_LOCAL on those only.
     packed = attributes.get(IFA_LOCAL) or attributes.get(IFA_ADDRESS)
     if packed is None or family not in (socket.AF_INET, socket.AF_INET6):
@@ -217,7 +219,7 @@ def parse_link(body: bytes) -> tuple[int, int, LinkName]:
     bridge: such a RTM_DELLINK leaves the link alone.
     """
     family, _, index, _, _ = _LINK.unpack_from(body)
-    return family, index, LinkName(_text(_attributes(body, _LINK.size).get(IFLA_IFNAME)))
+    return family, index, LinkName(_text(read_attributes(body, _LINK.size).get(IFLA_IFNAME)))
 
 
 def link_works(body: bytes) -> bool:
@@ -229,8 +231,8 @@ def link_works(body: bytes) -> bool:
 def parse_link_state(body: bytes) -> Link:
     """Read the whole of a RTM_NEWLINK."""
     _, hardware, index, flags, _ = _LINK.unpack_from(body)
-    attributes = _attributes(body, _LINK.size)
-    information = _attributes(attributes.get(IFLA_LINKINFO, b""), 0)
+    attributes = read_attributes(body, _LINK.size)
+    information = read_attributes(attributes.get(IFLA_LINKINFO, b""), 0)
     return Link(
         index=index,
         name=LinkName(_text(attributes.get(IFLA_IFNAME))),
@@ -248,23 +250,25 @@ def route_table(body: bytes) -> int:
     return body[4]
 
 
-def _family(address: IPAddress) -> int:
+def family_number(address: IPAddress) -> int:
+    """Return AF_INET or AF_INET6."""
     return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 
-def _address(packed: bytes | None) -> IPAddress | None:
+def read_address(packed: bytes | None) -> IPAddress | None:
+    """Return an address from its bytes; None stays None."""
     if packed is None:
         return None
     return IPv4Address(packed) if len(packed) == IPV4_BYTES else IPv6Address(packed)
 
 
 def _address_head(index: int, address: IPAddress, prefix: int) -> bytes:
-    family = _family(address)
+    family = family_number(address)
     # A deletion without IFA_ADDRESS would ignore the prefix length.
     return (
         _ADDRESS.pack(family, prefix, 0, 0, index)
-        + _attribute(IFA_LOCAL, address.packed)
-        + _attribute(IFA_ADDRESS, address.packed)
+        + encode_attribute(IFA_LOCAL, address.packed)
+        + encode_attribute(IFA_ADDRESS, address.packed)
     )
 
 
@@ -272,12 +276,14 @@ def _text(value: bytes | None) -> str:
     return (value or b"").rstrip(b"\0").decode(errors="replace")
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
+def encode_attribute(kind: int, value: bytes) -> bytes:
+    """Return one attribute, padded."""
     length = _ATTRIBUTE.size + len(value)
     return _ATTRIBUTE.pack(length, kind) + value + bytes(-length % 4)
 
 
-def _attributes(body: bytes, at: int) -> dict[int, bytes]:
+def read_attributes(body: bytes, at: int) -> dict[int, bytes]:
+    """Return the attributes that begin at an offset, the last of each kind."""
     found: dict[int, bytes] = {}
     size = len(body)
     while at + 4 <= size:
