@@ -71,6 +71,7 @@ class Kernel:
     has_marks: bool = True
     promotes: bool = True
     lacks_dummy: bool = False
+    loses_dummy: bool = False  # somebody deletes it while it is made
     lateness: float = 0.0  # seconds by which addresses outlive their lifetime
     now: Instant = 0.0
     entries: list[Entry] = field(default_factory=list)
@@ -124,7 +125,10 @@ class Kernel:
 
     def run(self, ops: Iterable[Op]) -> tuple[Outcome, ...]:
         """Try every operation, in order."""
-        return tuple(Outcome(op, self._apply(op)) for op in ops)
+        return tuple(
+            Outcome(op, self._apply(op), is_lasting=self.lacks_dummy and isinstance(op, MakeLink))
+            for op in ops
+        )
 
     def _apply(self, op: Op) -> str:
         match op:
@@ -150,6 +154,8 @@ class Kernel:
             case MakeLink(link=name):
                 if self.lacks_dummy:
                     return "this kernel has no such kind"
+                if self.loses_dummy:
+                    return "somebody deleted it"
                 index = max((link.index for link in self.links), default=0) + 1
                 made = Link(
                     index=index,

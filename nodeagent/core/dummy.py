@@ -14,7 +14,9 @@ from purelb.api.identifiers import Instant, LinkName
 from purelb.api.links import OUR_ALIAS, Link
 
 CARRIERS: Final = frozenset({"dummy", "ifb"})  # kinds of links that are there for addresses only
-RETRY_SECONDS: Final = 10.0  # between two attempts to make the link
+# Seconds between two attempts to make the link: what lacks must be installed by somebody; anything
+# else may pass soon, as when somebody deletes the link while it is made.
+LASTING_RETRY, RETRY = 10.0, 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +94,10 @@ def look_up(wish: Wish, links: Sequence[Link], carried: Carried, now: Instant) -
     found = Dummy(name=wish.name, leftovers=leftovers)
     if not wish.is_wanted:
         return found
-    failed = wish.failure if wish.failure is not None and wish.failure.link == wish.name else None
-    is_due = failed is None or now >= failed.retry_at
+    failure = wish.failure if wish.failure is not None and wish.failure.link == wish.name else None
+    is_due = failure is None or now >= failure.retry_at
     if named is None:
-        detail = failed.detail if failed is not None else ""
+        detail = failure.detail if failure is not None else ""
         return replace(found, trouble=detail, must_make=is_due)
     if trouble := _objection(named, carried):
         return replace(found, trouble=trouble)

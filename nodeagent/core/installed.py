@@ -8,7 +8,7 @@ operations (`plan`). Called by the shell before and after each pass.
 from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 
-from nodeagent.core.dummy import RETRY_SECONDS, Dummy, Failure
+from nodeagent.core.dummy import LASTING_RETRY, RETRY, Dummy, Failure
 from nodeagent.core.links import Announced, Observed, Placed, placed
 from nodeagent.core.plan import (
     AddAddress,
@@ -26,10 +26,14 @@ from purelb.api.identifiers import Instant, LinkName
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One operation that was tried; `error` says why it failed, empty if it did not."""
+    """One operation that was tried; `error` says why it failed, empty if it did not.
+
+    `is_lasting`: it will fail again until somebody installs or grants something.
+    """
 
     op: Op
     error: str = ""
+    is_lasting: bool = False
 
 
 def adopt(
@@ -65,7 +69,7 @@ def failure_after(
         if isinstance(outcome.op, MakeLink | RaiseLink):
             failure = None
             if outcome.error:
-                at = now + RETRY_SECONDS
+                at = now + (LASTING_RETRY if outcome.is_lasting else RETRY)
                 failure = Failure(link=outcome.op.link, detail=outcome.error, retry_at=at)
     return failure
 

@@ -34,7 +34,7 @@ from purelb.api.addresses import Family, IPAddress, family_of
 from purelb.api.identifiers import Instant
 from purelb.api.links import OUR_MARK, DefaultRoute, Link, NewAddress
 from purelb.runtime.clock import Clock
-from purelb.runtime.errors import PurelbError
+from purelb.runtime.errors import PermanentError, PurelbError
 from purelb.runtime.netlink import links, listing
 from purelb.runtime.netlink.addresses import AddressSocket, Change
 from purelb.runtime.netlink.events import (
@@ -200,7 +200,7 @@ class Kernel:
         try:
             await change_link(op, self._dummy_kind)
         except PurelbError as error:
-            return Outcome(op, str(error))
+            return Outcome(op, str(error), is_lasting=isinstance(error, PermanentError))
         return Outcome(op)
 
     async def _change_addresses(self, ops: Sequence[Op]) -> tuple[Outcome, ...]:

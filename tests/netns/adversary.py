@@ -25,6 +25,7 @@ class Deed:
 # Links of the kind `ifb` stand for the dummy here: not all kernels know that.
 DUMMY_DEEDS = (
     ("delete", f"ip link del {DUMMY}"),
+    ("delete often", f"for _ in $(seq 300); do ip link del {DUMMY}; done"),
     ("replace", f"ip link del {DUMMY}; ip link add {DUMMY} type ifb"),
     ("flush", f"ip addr flush dev {DUMMY}"),
     ("switch off", f"ip link set {DUMMY} down"),

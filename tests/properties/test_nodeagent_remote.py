@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeagent.core.dummy import RETRY_SECONDS
+from nodeagent.core.dummy import LASTING_RETRY
 from nodeagent.core.remote import RemotePools, read_groups
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.links import OUR_MARK
@@ -159,7 +159,7 @@ def test_after_a_while_the_link_carries_exactly_what_it_should(acts: list[list[S
             one.execute(one.ops)
         one.settle(one.kernel.now + 1)
     one.kernel.lacks_dummy = False
-    one.settle(one.kernel.now + RETRY_SECONDS + 1)
+    one.settle(one.kernel.now + LASTING_RETRY + 1)
     assert one.decide() == ()
     there = dummy_of(one)
     carried = one.kernel.listing(there.index) if there is not None else ()

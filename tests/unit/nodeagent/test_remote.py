@@ -6,6 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from nodeagent.core.config import Lifetimes, NodeConfig
+from nodeagent.core.dummy import RETRY
 from nodeagent.core.installed import is_empty
 from nodeagent.core.plan import AddAddress, DeleteLink, MakeLink, RaiseLink, RemoveAddress
 from nodeagent.core.remote import Placement, RemotePools, read_groups
@@ -343,6 +344,17 @@ def test_a_kernel_without_the_kind_of_link_is_told_once_and_tried_again() -> Non
     one.settle(NOW + 46)
     assert on_dummy(one) == (f"{FAR}/24",)
     assert one.facts.failure is None
+
+
+def test_a_link_that_was_deleted_while_it_was_made_is_made_again_at_once() -> None:
+    """Only what goes on failing is waited with."""
+    one = remote_agent()
+    one.kernel.loses_dummy = True
+    one.run()
+    one.kernel.loses_dummy = False
+    assert one.decide() == ()
+    one.settle(NOW + RETRY)
+    assert on_dummy(one) == (f"{FAR}/24",)
 
 
 def test_a_new_name_moves_the_addresses_and_deletes_our_old_link() -> None:
