@@ -43,7 +43,7 @@ CONFIG = {
     "spec": {"local": {"localInterface": "default"}},
 }
 LEASE_SECONDS = 10.0
-SETTLE, IDLE = 20.0, 60.0  # seconds
+SETTLE, IDLE = 60.0, 60.0  # seconds; Events of a thousand addresses take forty
 PATIENCE = 300.0  # seconds for what takes long on a slow machine
 
 

@@ -335,7 +335,8 @@ class Agent:
         failure = failure_after(self.facts.failure, self.outcomes, now)
         self.facts = replace(self.facts, failure=failure)
         self.record = record_after(self.seen, self.outcomes)
-        self.announced = announced_after(self.seen, self.outcomes)
+        changed = self.desired.changed if self.desired.before is not None else None
+        self.announced = announced_after(self.seen, self.outcomes, changed)
         members = len(self.facts.electorate.members) if self.facts.electorate is not None else 0
         result = report(self.facts.me, self.told, self.desired, self.outcomes, members)
         self.told = result.told

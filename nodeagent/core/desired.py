@@ -48,11 +48,12 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
     inputs = Inputs(
         common=common,
         is_bounded=terms.is_bounded(now),
-        services=dict(services),  # the caller's may change in place
+        services=services,
         endpoints=dict(facts.endpoints),
         listing=listing,
         installed=facts.installed,
         conflicts=facts.conflicts,
+        unrest=facts.unrest,
         announced=observed.announced,
     )
     work = remaining(facts.memory, inputs, now)
@@ -96,7 +97,6 @@ def _common(
         links=observed.links,
         routes=observed.routes,
         has_marks=observed.has_marks,
-        unrest=facts.unrest,
         pools=facts.pools or NO_POOLS,
         dummy=dummy,
         has_endpoints=facts.has_endpoints,

@@ -25,13 +25,14 @@ from purelb.core.lease import Lease
 class Facts:
     """All that `desire` may look at. None means not known (yet), and nothing follows from it.
 
-    `node` is the own Node. `expired` are nodes whose Lease was judged expired, `renewed` tells when
-    each was last seen renewed. `endpoints` are the nodes with endpoints of Services to which that
-    matters; an absent key is a Service without a slice, or not seen yet unless `has_endpoints`.
-    `failure` is why the dummy link could not be made lately. `is_leaving`: remote addresses go as
-    well. `unrest` is the gate's record. `installed` are the addresses put in place and not
-    withdrawn since, whether they are still there or not. `struggles` are the addresses that others
-    removed lately. `memory` is that of the last `DesiredState`.
+    `services` does not change in place. `node` is the own Node. `expired` are nodes whose Lease was
+    judged expired, `renewed` tells when each was last seen renewed. `endpoints` are the nodes with
+    endpoints of Services to which that matters; an absent key is a Service without a slice, or not
+    seen yet unless `has_endpoints`. `failure` is why the dummy link could not be made lately.
+    `is_leaving`: remote addresses go as well. `unrest` is the gate's record. `installed` are the
+    addresses put in place and not withdrawn since, whether they are still there or not.
+    `struggles` are the addresses that others removed lately. `memory` is that of the last
+    `DesiredState`.
 
     `quiet` tells for addresses that other hosts were asked for from when on silence means that none
     has them, None if this node cannot ask. `conflicts` are those with other hosts. `shown` are the

@@ -172,6 +172,7 @@ def _unrest(home: Home, record: Record) -> Unrest:
     return record.get((home.nic.link.index, family), CALM)
 
 
+@lru_cache(maxsize=2)
 def _own_by_link(observed: Observed) -> dict[tuple[int, Family], tuple[object, ...]]:
     found: dict[tuple[int, Family], list[object]] = {
         (link.index, family): [link.is_up and link.has_carrier]

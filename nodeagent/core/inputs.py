@@ -45,7 +45,6 @@ class Common:
     links: tuple[Link, ...]
     routes: tuple[DefaultRoute, ...]
     has_marks: bool
-    unrest: Record
     pools: RemotePools
     dummy: Dummy
     has_endpoints: bool
@@ -146,7 +145,7 @@ class Inputs:
     Those signs come on top of each other, and end a `Wait`; they never make one.
 
     `is_bounded`: the right ends before the lifetimes that the user allows, so its renewals ask for
-    refreshing. What follows these two concerns single addresses.
+    refreshing. What follows these two concerns single addresses, or those of one link: `unrest`.
     """
 
     common: Common
@@ -156,6 +155,7 @@ class Inputs:
     listing: Listing
     installed: frozenset[IPAddress]
     conflicts: Mapping[IPAddress, Conflict]
+    unrest: Record
     announced: frozenset[Announced]
 
 

@@ -113,15 +113,16 @@ def unannounced(
     return frozenset(known for known in announced if known.index not in interrupted)
 
 
-def announced_after(observed: Observed, outcomes: Iterable[Outcome]) -> frozenset[Announced]:
-    """Return the announcements that stand after a pass.
+def announced_after(
+    observed: Observed, outcomes: Iterable[Outcome], changed: Collection[IPAddress] | None = None
+) -> frozenset[Announced]:
+    """Return the announcements that stand after a pass, the same object if they all do.
 
     One falls when its address or its link's carrier is gone, or when the address is put there anew.
+    `changed` are the addresses that the kernel may list otherwise than before, with the same links;
+    None: anything may be otherwise.
     """
-    works = {link.index: link.mac for link in observed.links if link.is_up and link.has_carrier}
-    present = {(entry.index, entry.address) for entry in observed.addresses}
-    fallen = set()
-    begun = set()
+    fallen, begun = set[tuple[int, IPAddress]](), set[Announced]()
     for outcome in outcomes:
         match outcome.op:
             case RemoveAddress(index=index, address=address, is_copy=False):
@@ -130,11 +131,24 @@ def announced_after(observed: Observed, outcomes: Iterable[Outcome]) -> frozense
                 begun.add(Announced(link.index, address, link.mac, epoch))
             case _:
                 pass
-    stands = (
-        known
-        for known in observed.announced
-        if works.get(known.index) == known.mac
-        and (known.index, known.address) in present
-        and (known.index, known.address) not in fallen
-    )
-    return frozenset(stands) | begun
+    before = observed.announced
+    gone = _silenced(observed, changed)
+    if fallen:
+        gone |= {known for known in before if (known.index, known.address) in fallen}
+    return (before - gone) | begun if gone or begun else before
+
+
+def _silenced(observed: Observed, changed: Collection[IPAddress] | None) -> set[Announced]:
+    """Return the announcements whose address or carrier is gone, of those that may be."""
+    suspects: Collection[Announced] = observed.announced
+    if changed is not None:
+        suspects = [known for known in suspects if known.address in changed] if changed else ()
+    if not suspects:
+        return set()
+    works = {link.index: link.mac for link in observed.links if link.is_up and link.has_carrier}
+    present = {(entry.index, entry.address) for entry in observed.addresses}
+    return {
+        one
+        for one in suspects
+        if works.get(one.index) != one.mac or (one.index, one.address) not in present
+    }

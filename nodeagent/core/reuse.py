@@ -7,9 +7,9 @@ has.**
   of links follows from besides: the entries that are not ours on selected links, and which of them
   are addresses of Services. If any of that differs or a network lingers, all is judged anew.
 - Its own are: its Services and their endpoints; the kernel's entries with this address, lifetimes
-  aside; whether it is `installed` and announced; its conflict with another host; and the time, if
-  the judgement is a `Wait` or one of its `changes` has come. An address with any difference there
-  is *touched*, and judged anew.
+  aside; whether it is `installed` and announced; its conflict with another host; the unrest on the
+  link where it belongs; and the time, if the judgement is a `Wait` or one of its `changes` has
+  come. An address with any difference there is *touched*, and judged anew.
 
 What depends on the right to hold is not part of a judgement: each pass has its own `Terms`.
 Belongs here: finding the touched addresses. Does not: judging them (`desired`, the caller).
@@ -21,9 +21,9 @@ from itertools import chain
 from typing import TypeVar
 
 from nodeagent.core.inputs import Inputs
-from nodeagent.core.verdicts import Memory, Past
+from nodeagent.core.verdicts import Here, Memory, Past
 from nodeagent.core.vips import Change, Vip, gather, regather
-from purelb.api.addresses import IPAddress
+from purelb.api.addresses import IPAddress, family_of
 from purelb.api.identifiers import Instant, ServiceKey
 from purelb.api.links import LinkAddress
 from purelb.api.views import ServiceView
@@ -107,6 +107,8 @@ def _changes(
     before: Mapping[ServiceKey, ServiceView], after: Mapping[ServiceKey, ServiceView]
 ) -> Iterator[Change]:
     """Yield the Services that are other objects than before."""
+    if after is before:
+        return
     for key, new in after.items():
         if (old := before.get(key)) is not new:
             yield old, new
@@ -115,7 +117,7 @@ def _changes(
 
 
 def _touched_otherwise(past: Past, inputs: Inputs, now: Instant) -> Iterator[IPAddress]:
-    """Yield the addresses with new endpoints, those placed or announced since, and those due."""
+    """Yield the addresses with any other difference of their own, and those due."""
     before = past.inputs
     if inputs.endpoints != before.endpoints:
         for key in inputs.endpoints.keys() | before.endpoints.keys():
@@ -125,5 +127,17 @@ def _touched_otherwise(past: Past, inputs: Inputs, now: Instant) -> Iterator[IPA
     if inputs.conflicts is not before.conflicts:
         changed = inputs.conflicts.items() ^ before.conflicts.items()
         yield from (address for address, _ in changed)
+    yield from _disturbed(past, inputs)
     yield from (one.address for one in inputs.announced ^ before.announced)
     yield from (address for address, one in past.timed.items() if one.is_due(now))
+
+
+def _disturbed(past: Past, inputs: Inputs) -> Iterator[IPAddress]:
+    """Yield the addresses of links with another unrest than before."""
+    old, new = past.inputs.unrest, inputs.unrest
+    if new is old:
+        return
+    links = {key for key in new.keys() | old.keys() if new.get(key) != old.get(key)}
+    for address, verdict in past.state.verdicts.items() if links else ():
+        if isinstance(verdict, Here) and (verdict.link.index, family_of(address)) in links:
+            yield address

@@ -20,7 +20,7 @@ from nodeagent.core.hostfacts import ALL, Host, Sysctls, inspected, questions
 from nodeagent.core.links import Observed
 from nodeagent.core.refusals import unreachable_pools
 from nodeagent.core.struggles import Struggles, complaints, culprits
-from nodeagent.core.verdicts import DesiredState
+from nodeagent.core.verdicts import DesiredState, Verdict
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.waker import Waker
 from nodeagent.shell.world import WorldStore
@@ -79,6 +79,8 @@ class Inspector:
         self._last: Pass | None = None
         self._standing = NOTHING_FOUND
         self._since: dict[Finding, str] = {}  # wall-clock times
+        self._looked_at: Mapping[IPAddress, Verdict] | None = None
+        self._pools: frozenset[str] = frozenset()  # unreachable, by those verdicts
         self._trouble = Trouble(logger, "cannot look at the host")
         self._settings = EventSocket(
             lambda _: self._wake.set(), receive_buffer=SETTINGS_BUFFER, groups=SETTINGS
@@ -132,10 +134,17 @@ class Inspector:
             vips=frozenset(last.desired.vips),
             held=last.held,
             dummy_trouble=last.desired.dummy.trouble,
-            unreachable=unreachable_pools(last.desired.verdicts, last.desired.vips),
+            unreachable=self._unreachable(last.desired),
         )
         sysctls = {name: _sysctls(name) for name in (ALL, *inspected(host))}
         return replace(host, sysctls=sysctls, ways=await ways(questions(host)))
+
+    def _unreachable(self, desired: DesiredState) -> frozenset[str]:
+        """Return the pools with addresses that no node can announce; looks at verdicts once."""
+        if self._looked_at is not desired.verdicts:
+            self._looked_at = desired.verdicts
+            self._pools = unreachable_pools(desired.verdicts, desired.vips)
+        return self._pools
 
     def _struggles(self, last: Pass, config: NodeConfig) -> Iterable[Finding]:
         """Return who removes addresses of ours; `last.struggles` is the record as it is now."""

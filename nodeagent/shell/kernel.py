@@ -54,6 +54,7 @@ logger = logging.getLogger(__name__)
 LINKS, ROUTES = "links", "routes"
 AUDIT_SECONDS = 5.0  # between two looks at everything, whatever the events said
 AUDIT_SPREAD = 0.8, 1.2  # times that, so that the nodes of a cluster do not look all at once
+AUDIT_LEAD = 2.0  # seconds by which it may come early with a pass that is made anyway
 TRIES = 3  # a list of addresses is incomplete when others change some meanwhile
 
 
@@ -140,7 +141,7 @@ class Kernel:
         `record` and `announced` are what this process knows beyond it.
         """
         now = self._clock.now()
-        if now >= self._audit_at:
+        if now >= self._audit_at - AUDIT_LEAD:
             self._stale = {LINKS, ROUTES}
             self._audit_at = now + AUDIT_SECONDS * random.uniform(*AUDIT_SPREAD)
             self.counts.audits += 1

@@ -180,7 +180,8 @@ class Loop:
         ops = plan(desired, observed, self._clock.now())
         outcomes = await self._kernel.execute(ops) if ops else ()
         self._record = record_after(observed, outcomes)
-        self._announced = announced_after(observed, outcomes)
+        changed = desired.changed if desired.before is not None else None
+        self._announced = announced_after(observed, outcomes, changed)
         self.desired = desired
         self._failure = failure_after(self._failure, outcomes, self._clock.now())
         self._is_empty = is_empty(observed, besides=desired.dummy)
@@ -216,7 +217,7 @@ class Loop:
         return Facts(
             me=self._settings.node,
             lease=self._connected.keeper.lease,
-            services=world.services if is_listed else None,
+            services=world.snapshot() if is_listed else None,
             config=world.config,
             node=world.node,
             electorate=self.electorate,

@@ -4,6 +4,7 @@ Written by informers and mirrors on the loop, read by its passes. Every change w
 """
 
 import datetime
+from collections.abc import Mapping
 
 from nodeagent.core.config import NodeConfig, Unconfigured, choose
 from nodeagent.core.election import Electorate, Member, members_of
@@ -57,6 +58,7 @@ class WorldStore:
         self._lease_seconds = settings.lease_seconds
         self._electorate = Electorate()
         self.macs = MacBook()
+        self._snapshot: dict[ServiceKey, ServiceView] | None = None  # None: it has changed since
 
     @property
     def is_complete(self) -> bool:
@@ -67,6 +69,12 @@ class WorldStore:
             and self.config is not None
             and self.pools is not None
         )
+
+    def snapshot(self) -> Mapping[ServiceKey, ServiceView]:
+        """Return the Services of now; the same object until something changes."""
+        if self._snapshot is None:
+            self._snapshot = dict(self.services)
+        return self._snapshot
 
     def fresh_since(self) -> Instant | None:
         """Return since when no change of a Lease can have escaped us; None if one may now."""
@@ -90,6 +98,7 @@ class WorldStore:
             self.services[new.key] = new
         elif old is not None:
             self.services.pop(old.key, None)
+        self._snapshot = None
         self.endpoints.follow(old, new)
         if _concerns(old) or _concerns(new):
             self._waker.wake_soon()

@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 
 from nodeagent.core.config import Lifetimes, NodeConfig
+from nodeagent.core.gate import note_change
 from nodeagent.core.inputs import Listing
 from nodeagent.core.links import Observed
+from nodeagent.core.plan import AddAddress
 from nodeagent.core.reuse import patched
 from nodeagent.core.selection import GRACE
 from nodeagent.core.verdicts import Here, Judgement
-from purelb.api.addresses import parse_ip
+from purelb.api.addresses import Family, parse_ip
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.links import OUR_MARK, LinkAddress
 from tests.kernel import Agent
@@ -18,6 +20,7 @@ from tests.unit.nodeagent.builders import (
     ETH0,
     NOW,
     OWN,
+    OWN6,
     VIP,
     VIP6,
     WEB,
@@ -144,6 +147,17 @@ def test_an_entry_is_no_proof_of_a_network_once_a_service_has_its_address() -> N
     one.facts = replace(one.facts, services=known)
     one.run()
     assert len(one.desired.selection.subnets) == 2
+
+
+def test_unrest_on_a_link_concerns_its_addresses_alone() -> None:
+    """The gate closes again for one that could not be added yet."""
+    both = facts(service(WEB, str(VIP), str(VIP6), "203.0.113.9"))
+    one = agent(both, kernel(OWN, OWN6))
+    assert len(one.decide()) == 3  # IPv6 is announced later
+    one.kernel.advance(NOW + 1)
+    one.unrest = note_change(one.unrest, ETH0, Family.IPV4, NOW + 1)
+    assert [op.entry.address for op in one.decide() if isinstance(op, AddAddress)] == [VIP6]
+    assert one.desired.changed == {VIP}
 
 
 def test_new_endpoints_of_a_service_concern_its_addresses() -> None:
