@@ -18,7 +18,6 @@ from nodeagent.core.verdicts import Away, DesiredState, Here, Reason, Terms, Wai
 from purelb.api.addresses import Family, IPAddress, sort_key
 from purelb.api.identifiers import Instant, LinkName
 from purelb.api.links import (
-    FOREVER,
     IFA_F_DADFAILED,
     IFA_F_NODAD,
     IFA_F_SECONDARY,
@@ -230,6 +229,9 @@ class _Draft:
         lifetimes = {entry.valid_seconds for entry in self.observed.addresses}
         return {seconds for seconds in lifetimes if self._is_stale(seconds, terms)}
 
+    def _is_stale(self, seconds: int, terms: Terms) -> bool:
+        return terms.is_stale(seconds, self.observed.read_at, self.now)
+
     def look_at(self, entry: LinkAddress) -> None:
         """Sort one entry of the kernel: where it should be, one too many, or not ours."""
         verdict = self.desired.verdicts.get(entry.address)
@@ -336,16 +338,6 @@ class _Draft:
             valid_seconds=valid,
             preferred_seconds=min(verdict.preferred_limit, valid),
         )
-
-    def _is_stale(self, valid_seconds: int, terms: Terms) -> bool:
-        """Tell whether an address of ours that was read with this lifetime needs another one."""
-        valid = terms.valid_seconds(self.now)
-        if FOREVER in (valid_seconds, valid):
-            return valid_seconds != valid
-        left = valid_seconds - (self.now - self.observed.read_at)
-        # Two roundings to whole seconds lie between what was promised and what is read back; more
-        # than that is a promise that this node may not keep.
-        return valid - left >= terms.gain or left > valid + 2
 
     def _removal(self, entry: LinkAddress, reason: str, *, is_copy: bool = False) -> RemoveAddress:
         is_secondary = entry.family is Family.IPV4 and bool(entry.flags & IFA_F_SECONDARY)

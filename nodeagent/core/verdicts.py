@@ -65,6 +65,16 @@ class Terms:
             return self.valid_limit
         return math.floor(max(0.0, min(self.valid_limit, self.until - now)))
 
+    def is_stale(self, valid_seconds: int, read_at: Instant, now: Instant) -> bool:
+        """Tell whether an address of ours that was read with this lifetime needs another one."""
+        valid = self.valid_seconds(now)
+        if FOREVER in (valid_seconds, valid):
+            return valid_seconds != valid
+        left = valid_seconds - (now - read_at)
+        # Two roundings to whole seconds lie between what was promised and what is read back; more
+        # than that is a promise that this node may not keep.
+        return valid - left >= self.gain or left > valid + 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Here:
