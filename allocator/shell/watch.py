@@ -108,7 +108,9 @@ class Watches:
             self._term.worker.mark(announced_by(self._store.snapshot(), {old.node}))
 
     def _groups_changed(self) -> None:
-        self._pools_changed(self._store.set_groups(self.group_mirror.objects.values()))
+        before = self._store.set_groups(self.group_mirror.objects.values())
+        if before != self._store.pools:  # else it was a status, ours most of all
+            self._pools_changed(before)
 
     def _guards_changed(self, guards: Guards) -> None:
         self._pools_changed(self._store.set_guards(guards))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from aiohttp import web
@@ -96,6 +96,7 @@ class Api:
             if request.method not in ("GET", "HEAD"):
                 call.body = await request.read()
             response = await self._respond(call)
+            self._lose(call)
             call.code = response.status
         except ApiError as error:
             response = answers.failure(error)
@@ -117,9 +118,7 @@ class Api:
         """Do what the switches say."""
         about = (call.client, call.verb, call.place.label)
         if self.faults.find(Action.REFUSE, *about):
-            if call.request.transport is not None:
-                call.request.transport.abort()
-            raise ConnectionResetError
+            _cut(call)
         if self.faults.find(Action.HANG, *about):
             await asyncio.Event().wait()  # until the client gives up
         if delay := self.faults.find(Action.DELAY, *about):
@@ -128,6 +127,10 @@ class Api:
             raise injected(fault.code, fault.retry_after_seconds)
         if self.faults.find(Action.FORBID, *about):
             raise _refusal(call)
+
+    def _lose(self, call: Call) -> None:
+        if self.faults.find(Action.LOSE, call.client, call.verb, call.place.label):
+            _cut(call)
 
     async def _respond(self, call: Call) -> web.StreamResponse:
         resource = self._resource(call)
@@ -320,6 +323,13 @@ def _delete_options(call: Call) -> DeleteOptions:
         raise bad_request("the object provided is unrecognized (must be of type DeleteOptions)")
     query = call.query
     return DeleteOptions.read(body, query.get("propagationPolicy", ""), query.get("dryRun", ""))
+
+
+def _cut(call: Call) -> NoReturn:
+    """Close the connection without an answer."""
+    if call.request.transport is not None:
+        call.request.transport.abort()
+    raise ConnectionResetError
 
 
 def _refusal(call: Call) -> ApiError:

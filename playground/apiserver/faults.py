@@ -17,6 +17,7 @@ class Action(StrEnum):
 
     REFUSE = "refuse"  # the connection is closed without an answer
     HANG = "hang"  # no answer ever comes
+    LOSE = "lose"  # the request is carried out, then the connection is closed without an answer
     DELAY = "delay"  # the answer comes `seconds` late
     FAIL = "fail"  # the answer is `code`, for one request in 1/`rate`
     FORBID = "forbid"  # 403 as from RBAC

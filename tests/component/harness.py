@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -79,6 +80,15 @@ class Api:
         """List a collection."""
         found: list[Object] = (await self.send("GET", path))["items"]
         return found
+
+    async def watch(self, path: str) -> AsyncIterator[tuple[str, Object]]:
+        """Yield what happens to the objects of a collection, those that are there first."""
+        params = {"watch": "true", "resourceVersion": "0"}
+        headers, timeout = {"Authorization": "Bearer user"}, aiohttp.ClientTimeout(total=None)
+        async with self._http.get(path, params=params, headers=headers, timeout=timeout) as reply:
+            while line := await reply.content.readline():
+                event = json.loads(line)
+                yield event["type"], event["object"]
 
     async def until(self, check: Callable[[], Awaitable[T | None]], what: str) -> T:
         """Ask again and again until the answer is true; return it."""

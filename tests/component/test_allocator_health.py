@@ -14,6 +14,8 @@ from tests.component.harness import NAMESPACE, SETTINGS, Api, allocator, scenari
 
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 
+GROUPS = f"/apis/purelb.io/v2/namespaces/{NAMESPACE}/servicegroups"
+
 
 class HandClock:
     """A clock that is set by hand."""
@@ -116,6 +118,40 @@ def test_what_a_vanished_node_announced_is_said_no_more() -> None:
     scenario(work)
 
 
+def test_a_new_status_of_a_group_lets_nobody_look_again() -> None:
+    """With thousands of Services that wait, each of our own status writes would cost as many."""
+
+    async def work(api: Api) -> None:
+        await api.group(local={"v4pool": {"pool": "192.0.2.9/32", "subnet": "192.0.2.0/24"}})
+        async with allocator(api, replace(SETTINGS, lease_seconds=3.0)) as one:
+            await api.service("served")
+            await api.addresses("served")
+            await api.service("waits")
+            await api.warning("waits")
+            await api.until(lambda: renewed(api, 2), "rest")
+            looks = series(one, "purelb_k8s_client_updates_total")
+            status = {"status": {"allocatedIPv4": 5, "allocatedIPv6": 0}}
+            path = f"{GROUPS}/default/status"
+            await api.send("PATCH", path, status, kind="application/merge-patch+json")
+
+            async def is_seen() -> bool:
+                return any(
+                    (group.status or {}).get("allocatedIPv4") == 5
+                    for group in one.store.groups.values()
+                )
+
+            await api.until(is_seen, "the allocator sees the status")
+            assert series(one, "purelb_k8s_client_updates_total") == looks
+
+    scenario(work)
+
+
+async def renewed(api: Api, count: int) -> bool:
+    """Tell whether the last writes of the allocator were renewals of its Lease."""
+    last = [entry.resource for entry in api.server.audit if entry.client == "allocator"]
+    return len(last) >= count and set(last[-count:]) == {"leases"}
+
+
 def test_at_rest_nothing_but_the_lease_is_written() -> None:
     """With a Service that is served, one that waits, and a group that is refused."""
 
@@ -129,9 +165,5 @@ def test_at_rest_nothing_but_the_lease_is_written() -> None:
             await api.service("waits")
             await api.warning("waits")
             await api.until(lambda: renewed(api, 3), "three renewals with nothing between")
-
-    async def renewed(api: Api, count: int) -> bool:
-        last = [entry.resource for entry in api.server.audit if entry.client == "allocator"]
-        return len(last) >= count and set(last[-count:]) == {"leases"}
 
     scenario(work)

@@ -42,6 +42,19 @@ def test_a_hanging_request_is_never_answered_and_changes_nothing() -> None:
     play(scenario)
 
 
+def test_an_answer_can_be_lost_after_the_request_was_carried_out() -> None:
+    """The client cannot know whether it was."""
+
+    async def scenario(server: ApiServer, http: Http) -> None:
+        server.faults.add(Fault(action=Action.LOSE, verbs=frozenset({"create"})))
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await http.ask("POST", CONFIG_MAPS, named("one"))
+        assert await http.ask("GET", f"{CONFIG_MAPS}/one") == 200
+        assert [(entry.verb, entry.code) for entry in server.audit] == [("create", 0)]
+
+    play(scenario)
+
+
 def test_an_answer_can_be_late() -> None:
     """By the seconds asked for, on the resource asked for."""
 
