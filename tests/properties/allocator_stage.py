@@ -189,10 +189,14 @@ class Stage:
         waiting = ledger.all_waiting()
         for key, service in cluster.services.items():
             decision = cluster.decide(key)
-            assert isinstance(decision, Keep | Refuse | Ignore), "somebody starves"
+            assert isinstance(decision, Keep | Refuse | Ignore) or only_tells(decision), (
+                "somebody starves"
+            )
             is_pending = any(one.type == PENDING for one in service.conditions)
+            if only_tells(decision):
+                assert is_pending, "nobody is told why"
+                assert key in waiting
             if isinstance(decision, Refuse):
-                # Of several reasons another may be the first by now; the one told is still true.
                 assert decision.change is None or not decision.change.annotations
                 assert is_pending, "nobody is told why"
                 assert key in waiting
@@ -223,6 +227,17 @@ def check_commit(decision: Decision, before: dict[ServiceKey, Holding]) -> None:
             assert decision.after.sharing, f"{address} given twice"
             assert decision.after.sharing == other.sharing
             assert not decision.after.ports & other.ports
+
+
+def only_tells(decision: Decision) -> bool:
+    """Tell whether a decision changes nothing but what a Service is told it lacks.
+
+    Of several reasons another may be the first by now; the one told is still true.
+    """
+    if not isinstance(decision, Assign) or decision.before != decision.after:
+        return False
+    change = decision.change
+    return not (change.annotations or change.resets_policy) and change.ingress is None
 
 
 def clashing(ledger: Ledger) -> set[ServiceKey]:
