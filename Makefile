@@ -9,8 +9,8 @@ BENCH ?= all
 SOAK_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator bench
-.PHONY: control-plane e2e proto clean
+.PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator
+.PHONY: soak-heartbeats bench control-plane e2e proto clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ soak: $(STAMP) ## The long form of what `make test` does shortly, with bars for 
 
 soak-allocator: $(STAMP) ## Random plays of the allocator's core against a naive model (an hour)
 	@$(BIN)/python -m tests.properties.soak machine --seconds $(SOAK_SECONDS)
+
+soak-heartbeats: $(STAMP) ## Random schedules of agents with heartbeats, in virtual time (an hour)
+	@$(BIN)/python -m tests.properties.soak heartbeats --seconds $(SOAK_SECONDS)
 
 bench: $(STAMP) ## Measure (one: make bench BENCH=create); writes benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks $(BENCH)

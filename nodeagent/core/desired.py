@@ -43,7 +43,7 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
     has_use = not pools.is_empty or may_tear(observed, config)
     wish = wish_of(config, has_use=has_use and not facts.is_leaving, failure=facts.failure)
     dummy = look_up(wish, observed.links, listing.carried(), now)
-    common = _common(facts, config, observed, right, dummy)
+    common = _common(facts, config, observed, dummy, now)
     terms = _terms(common, right)
     inputs = Inputs(
         common=common,
@@ -55,6 +55,8 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
         conflicts=facts.conflicts,
         unrest=facts.unrest,
         announced=observed.announced,
+        claims=dict(facts.claims),
+        silent=facts.silent,
     )
     work = remaining(facts.memory, inputs, now)
     memory = _configured(facts.memory, config)
@@ -83,9 +85,10 @@ def _common(
     facts: Facts,
     config: NodeConfig | Unconfigured,
     observed: Observed,
-    right: Hold | Withdraw,
     dummy: Dummy,
+    now: Instant,
 ) -> Common:
+    right = hold(facts.lease, now)
     return Common(
         me=facts.me,
         config=config,
@@ -101,6 +104,10 @@ def _common(
         dummy=dummy,
         has_endpoints=facts.has_endpoints,
         is_leaving=facts.is_leaving,
+        reach=facts.reach,
+        may_judge=facts.is_fresh or facts.lease.is_kept(now),
+        is_kept=facts.lease.is_kept(now),
+        has_api=facts.has_api or not facts.reach,
     )
 
 
@@ -200,6 +207,12 @@ def _fallbacks(
 def _next_change(context: Context, timed: Mapping[IPAddress, Judgement]) -> Instant | None:
     facts, expires_at = context.facts, context.selection.expires_at
     retry_at = facts.failure.retry_at if facts.failure is not None else math.inf
-    common = (context.terms.until, expires_at if expires_at is not None else math.inf, retry_at)
+    confirmed_until = context.facts.lease.confirmed_until if context.common.reach else math.inf
+    common = (
+        context.terms.until,
+        confirmed_until,
+        expires_at if expires_at is not None else math.inf,
+        retry_at,
+    )
     changes = chain(common, *(one.changes for one in timed.values()))
     return min((at for at in changes if context.now < at < math.inf), default=None)

@@ -7,8 +7,8 @@ the winner may already add the address (`fence`). Called by `desired`.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Iterable
+from dataclasses import dataclass, replace
 
 from purelb.api.addresses import IPAddress, IPNetwork
 from purelb.api.identifiers import NodeName
@@ -58,6 +58,12 @@ class Electorate:
         self._past: dict[IPAddress, NodeName | None] = before._plain if before is not None else {}
         same = set(self.members).intersection(before.members if before is not None else ())
         self._kept = frozenset(member.node for member in same)
+
+    def without(self, nodes: Container[NodeName]) -> "Electorate":
+        """Return an electorate in which these members are no candidates, though they are live."""
+        return Electorate(
+            (replace(m, is_announcing=False) if m.node in nodes else m for m in self.members), self
+        )
 
     @property
     def subnet_count(self) -> int:

@@ -12,6 +12,7 @@ from nodeagent.core.dummy import Failure
 from nodeagent.core.election import Electorate
 from nodeagent.core.gate import Record
 from nodeagent.core.links import Observed
+from nodeagent.core.peers import Claim, Reach
 from nodeagent.core.remote import NO_POOLS, RemotePools
 from nodeagent.core.struggles import Struggles
 from nodeagent.core.verdicts import Memory
@@ -33,6 +34,11 @@ class Facts:
     addresses put in place and not withdrawn since, whether they are still there or not.
     `struggles` are the addresses that others removed lately. `memory` is that of the last
     `DesiredState`.
+
+    By heartbeats, empty without them: `reach` says by link index who is there, `claims` who took
+    over an address, `silent` which addresses that we ask for nobody answers for. `has_api`: our
+    view of the Leases is whole, `is_fresh`: it has been for as long as one lasts. `epoch` is the
+    highest of any claim that was ever heard of.
 
     `quiet` tells for addresses that other hosts were asked for from when on silence means that none
     has them, None if this node cannot ask. `conflicts` are those with other hosts. `shown` are the
@@ -56,6 +62,12 @@ class Facts:
     unrest: Record = field(default_factory=dict)
     installed: frozenset[IPAddress] = frozenset()
     struggles: Struggles = field(default_factory=dict)
+    reach: Mapping[int, Reach] = field(default_factory=dict)
+    claims: Mapping[IPAddress, Claim] = field(default_factory=dict)
+    silent: frozenset[IPAddress] = frozenset()
+    has_api: bool = True
+    is_fresh: bool = False
+    epoch: int = 0
     memory: Memory = field(default_factory=Memory)
     quiet: Mapping[IPAddress, Instant] | None = None
     conflicts: Mapping[IPAddress, Conflict] = field(default_factory=dict)

@@ -5,15 +5,21 @@ confirmed renewal and ends a margin early; a taker counts from when it saw the L
 is later. So on the loss of a node nobody serves before the holder has stopped. On hand-over the
 slot in the Service's annotation is the sign: the holder clears it after it has withdrawn.
 
+Heartbeats, where there are any, add two things. Without the API a quorum stands in for the renewal
+(`may_keep`): it cannot be judged by anybody whose patience, a whole Lease with the API, ends before
+the right so prolonged does. And a holder that a quorum no longer hears may be replaced before its
+Lease runs out, once its address is silent on the wire; a holder that is cut off withdraws sooner.
+
 Does not belong here: the state machine of the Lease (`purelb.core.lease`), who wins (`election`).
 Called by `desired`.
 """
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from nodeagent.core.peers import Reach
 from purelb.api.annotations import Slot
 from purelb.api.identifiers import Instant, NodeName
 from purelb.core.lease import Lease, LeaseState
@@ -50,25 +56,64 @@ def hold(lease: Lease, now: Instant) -> Hold | Withdraw:
     return Hold(lease.until)
 
 
+def may_keep(reach: Iterable[Reach]) -> bool:
+    """Tell whether a quorum may stand in for a renewal, by what is heard on each network.
+
+    Not while anybody in reach has the API: what it sees of our Lease counts.
+    """
+    found = tuple(reach)
+    return any(one.has_quorum for one in found) and not any(one.is_judged for one in found)
+
+
+def denial(lease: Lease, reach: Reach | None, now: Instant) -> str:
+    """Return why nothing may be held on one network, empty if something may."""
+    if reach is None:
+        return ""
+    if reach.is_cut_off:
+        return "neither another node nor the gateway answers"
+    if lease.is_kept(now) and not reach.has_quorum:
+        return "the API server is away, and so is the majority of the nodes"
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbors:
     """What we know of the nodes behind slots.
 
     `live` have Leases that count, `expired` ones that were judged expired. `renewed` tells when
-    each was last seen renewed, None if that is not watched.
+    each was last seen renewed, None if that is not watched. `reach` is what is heard of them, None
+    without heartbeats. `has_api`: our view of the API is whole.
     """
 
     live: Container[NodeName]
     expired: Container[NodeName]
     renewed: Mapping[NodeName, Instant] | None = None
+    reach: Reach | None = None
+    has_api: bool = True
+
+    def needs_silence(self, slot: Slot | None, me: NodeName) -> bool:
+        """Tell whether an address may be taken only if nobody answers for it.
+
+        A holder clears its slot when it has withdrawn, but a slot may be a relic. Without the API
+        nobody can write any, so they mean nothing, not even our own; and while a member's agent is
+        silent but its Lease counts, its kernel may have what others have taken and given up since.
+        """
+        if self.reach is None or (slot is not None and slot.node in self.reach.given_up):
+            return False
+        if slot is None or slot.node == me:
+            return not self.has_api or not self.reach.excluded <= self.reach.given_up
+        return slot.node in self.reach.heard or slot.node not in self.expired
 
 
 def take_at(slot: Slot | None, me: NodeName, neighbors: Neighbors, won_at: Instant) -> Instant:
     """Return from when on the winner may add an address; infinity until something else happens.
 
-    `won_at` is when this node became the winner, or last saw another one take the slot.
+    `won_at` is when this node became the winner, or last saw another one take the slot. Where the
+    wire is to be asked (`Neighbors.needs_silence`), its answer decides instead.
     """
     if slot is None or slot.node == me:
+        return -math.inf
+    if neighbors.reach is not None and slot.node in neighbors.reach.given_up:
         return -math.inf
     if slot.node in neighbors.live:
         renewed = neighbors.renewed

@@ -14,6 +14,7 @@ from nodeagent.core.dummy import Carried, Dummy
 from nodeagent.core.election import Electorate
 from nodeagent.core.gate import Record
 from nodeagent.core.links import Announced, Observed
+from nodeagent.core.peers import Claim, Reach
 from nodeagent.core.remote import RemotePools
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import NodeName, ServiceKey
@@ -32,7 +33,9 @@ LINK_LOCAL = 0xFE80 >> 6  # the first ten bits of link-local addresses
 class Common:
     """What every address is judged by. Mostly the same objects from pass to pass.
 
-    `denial` is why nothing may be held, empty with a right to hold.
+    `denial` is why nothing may be held, empty with a right to hold. `reach` is what is heard on
+    each link, `may_judge` whether that may count against a node whose Lease has not run out.
+    `is_kept`: the right comes from a quorum.
     """
 
     me: NodeName
@@ -49,6 +52,10 @@ class Common:
     dummy: Dummy
     has_endpoints: bool
     is_leaving: bool
+    reach: Mapping[int, Reach]
+    may_judge: bool
+    is_kept: bool
+    has_api: bool
 
     @property
     def lifetimes(self) -> Lifetimes:
@@ -157,6 +164,8 @@ class Inputs:
     conflicts: Mapping[IPAddress, Conflict]
     unrest: Record
     announced: frozenset[Announced]
+    claims: Mapping[IPAddress, Claim]
+    silent: frozenset[IPAddress]
 
 
 def _count_same(one: Sequence[Row], other: Sequence[Row]) -> int:

@@ -12,15 +12,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from nodeagent.core import handover
 from nodeagent.core.config import Lifetimes, NodeConfig
-from nodeagent.core.election import Electorate
+from nodeagent.core.election import NOBODY, Electorate
 from nodeagent.core.endpoints import may_announce
 from nodeagent.core.facts import Facts
-from nodeagent.core.fence import Neighbors, take_at
+from nodeagent.core.fence import Neighbors, denial, take_at
 from nodeagent.core.gate import CLEAR, Blocked, Cause, Gate, WaitUntil, cause, gate
 from nodeagent.core.inputs import Common
 from nodeagent.core.inquiry import inquire
 from nodeagent.core.links import Ambiguous, Home, Nic, Observed, Selection
+from nodeagent.core.peers import Reach
 from nodeagent.core.refusals import forbidden, unreachable
 from nodeagent.core.remote import Placement
 from nodeagent.core.verdicts import (
@@ -70,6 +72,7 @@ class Context:
     gates: dict[tuple[int, IPNetwork, bool], Gate] = field(
         default_factory=dict
     )  # those asked for already
+    present: dict[int, Electorate] = field(default_factory=dict)  # likewise, by link
 
     def gate_of(self, home: Home, address: IPAddress) -> Gate:
         """Return the gate of an address, which is mostly that of its link."""
@@ -83,11 +86,32 @@ class Context:
             self.gates[key] = gate(home, self.facts.unrest, self.now)
         return self.gates[key]
 
-    @property
-    def neighbors(self) -> Neighbors:
-        """The nodes behind slots."""
-        live, facts = self.electorate.live, self.facts
-        return Neighbors(live=live, expired=facts.expired, renewed=facts.renewed)
+    def neighbors(self, home: Home) -> Neighbors:
+        """Return the nodes behind slots, as they are heard on the link of a home."""
+        facts = self.facts
+        return Neighbors(
+            live=self.electorate.live,
+            expired=facts.expired,
+            renewed=facts.renewed,
+            reach=self._reach(home),
+            has_api=self.common.has_api,
+        )
+
+    def candidates(self, home: Home) -> Electorate:
+        """Return the members without those that are known to be away from the link of a home."""
+        index = home.nic.link.index
+        if index not in self.present:
+            reach = self._reach(home)
+            away = reach.excluded if reach is not None else NOBODY
+            self.present[index] = self.electorate.without(away) if away else self.electorate
+        return self.present[index]
+
+    def _reach(self, home: Home) -> Reach | None:
+        """Return what counts of what is heard: what others say of themselves always does."""
+        reach = self.common.reach.get(home.nic.link.index)
+        if reach is None or self.common.may_judge:
+            return reach
+        return replace(reach, absent=NOBODY)
 
     def terms_of(self, here: Here) -> Terms:
         """Return the terms of an address that belongs here."""
@@ -122,34 +146,46 @@ class Context:
 
 def judge(context: Context, vip: Vip) -> Judgement:
     """Decide about one address."""
-    slot = vip.slot()
+    slot = handover.holder(context.facts, vip)
     before = context.facts.memory.tenures.get(vip.address)
     if before is None:
         before = Tenure(seen_at=context.now, slot=slot)
     home = _home(context, vip)
     if isinstance(home, Placement):
         verdict, changes = _judge_remote(context, vip, home)
-        return Judgement(verdict, _lost(before, slot), changes)
+        return Judgement(verdict, handover.lost(before, slot), changes)
     if isinstance(home, Away):
-        return Judgement(home, _lost(before, slot))
+        return Judgement(home, handover.lost(before, slot))
     preferred = _preferred(context, vip, home, before)
     if isinstance(preferred, Wait):
-        return Judgement(preferred, _lost(before, slot), (preferred.at,))
-    winner = context.electorate.winner(vip.address, preferred)
+        return Judgement(preferred, handover.lost(before, slot), (preferred.at,))
+    winner = context.candidates(home).winner(vip.address, preferred)
     if winner is None:
         away = Away(address=vip.address, reason=Reason.NO_ELIGIBLE_NODES)
-        return Judgement(away, _lost(before, slot))
+        return Judgement(away, handover.lost(before, slot))
     if winner.node != context.facts.me:
-        away = Away(address=vip.address, reason=Reason.LOST_ELECTION, winner=winner.node)
-        return Judgement(away, _lost(before, slot), (), winner.fell_back)
-    won = _won(before, slot, context.facts.me, context.now)
-    if (wait := _handover(context, vip, won)) is not None:
+        away = Away(
+            address=vip.address,
+            reason=Reason.LOST_ELECTION,
+            winner=winner.node,
+            link=home.nic.link,
+        )
+        return Judgement(away, handover.lost(before, slot), (), winner.fell_back)
+    won = handover.won(before, slot, context.facts.me, context.now)
+    needs_silence = _needs_silence(context, home, vip.address, won.slot)
+    wait = _wait(context, home, vip.address, won, needs_silence=needs_silence)
+    if wait is not None:
         return Judgement(wait, won, (wait.at,), winner.fell_back)
     entry = context.entry(home.nic.link, vip.address, vip.address.max_prefixlen)
-    here = _here(context, vip, home, entry)
+    here = replace(_here(context, vip, home, entry), needs_silence=needs_silence)
     if (wait := inquire(context.facts, here, won.slot, context.now)) is not None:
+        wait = replace(wait, silence_on=home.nic.link if needs_silence else None)
         return Judgement(wait, won, (wait.at,), winner.fell_back)
-    return Judgement(here, won, _changes(here, context, entry), winner.fell_back)
+    tenure = handover.taken(context.facts, vip, won)
+    changes = _changes(here, context, entry)
+    if tenure is not won:  # with a claim of its own the next pass sees another holder
+        changes = (*changes, context.now)
+    return Judgement(here, tenure, changes, winner.fell_back)
 
 
 def _home(context: Context, vip: Vip) -> Home | Placement | Away:
@@ -176,7 +212,12 @@ def _home(context: Context, vip: Vip) -> Home | Placement | Away:
         leaving = context.facts.lease.state in (LeaseState.DRAINING, LeaseState.RELEASED)
         reason = Reason.WITHDRAW_ALL if leaving else Reason.NO_ELIGIBLE_NODES
         return Away(address=address, reason=reason, detail=context.common.denial)
-    return _refuge(context.common, home, address) if isinstance(home, Ambiguous) else home
+    if isinstance(home, Ambiguous):
+        return _refuge(context.common, home, address)
+    reach = context.common.reach.get(home.nic.link.index)
+    if detail := denial(context.facts.lease, reach, context.now):
+        return Away(address=address, reason=Reason.NO_ELIGIBLE_NODES, detail=detail)
+    return home
 
 
 def _judge_remote(
@@ -250,28 +291,30 @@ def _preferred(
     return Wait(address=vip.address, at=at, reason="its endpoints are not known yet")
 
 
-def _lost(before: Tenure, slot: Slot | None) -> Tenure:
-    if before.won_at is None and before.slot == slot:
-        return before
-    return replace(before, won_at=None, slot=slot)
+def _needs_silence(context: Context, home: Home, address: IPAddress, slot: Slot | None) -> bool:
+    """Tell whether only silence on the wire lets the winner add the address."""
+    me, entry = context.facts.me, context.entry(home.nic.link, address, address.max_prefixlen)
+    is_placed = entry is not None or address in context.facts.installed
+    if is_placed and (slot is None or slot.node == me):
+        return False
+    return context.neighbors(home).needs_silence(slot, me)
 
 
-def _won(before: Tenure, slot: Slot | None, me: NodeName, now: Instant) -> Tenure:
-    """Return the winner's tenure; it begins anew, and so yields, when another takes the slot."""
-    is_taken = slot is not None and slot.node != me and slot != before.slot
-    if before.won_at is None or is_taken:
-        return replace(before, won_at=now, slot=slot)
-    return before if before.slot == slot else replace(before, slot=slot)
-
-
-def _handover(context: Context, vip: Vip, tenure: Tenure) -> Wait | None:
-    slot, won_at = tenure.slot, tenure.won_at
-    if slot is None or won_at is None:
-        return None
-    at = take_at(slot, context.facts.me, context.neighbors, won_at)
+def _wait(
+    context: Context, home: Home, address: IPAddress, tenure: Tenure, *, needs_silence: bool
+) -> Wait | None:
+    """Return for how long the winner waits for the last holder to let go, None if not at all."""
+    slot, me = tenure.slot, context.facts.me
+    won_at = context.now if tenure.won_at is None else tenure.won_at
+    if needs_silence:
+        at = -math.inf if address in context.facts.silent else math.inf
+    else:
+        at = take_at(slot, me, context.neighbors(home), won_at)
     if context.now >= at:
         return None
-    return Wait(address=vip.address, at=at, reason=f"{slot.node} may still have it")
+    name = slot.node if slot is not None else "another node"
+    link = home.nic.link if needs_silence else None
+    return Wait(address=address, at=at, reason=f"{name} may still have it", silence_on=link)
 
 
 def _here(context: Context, vip: Vip, home: Home, entry: LinkAddress | None) -> Here:

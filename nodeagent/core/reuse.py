@@ -7,9 +7,10 @@ has.**
   of links follows from besides: the entries that are not ours on selected links, and which of them
   are addresses of Services. If any of that differs or a network lingers, all is judged anew.
 - Its own are: its Services and their endpoints; the kernel's entries with this address, lifetimes
-  aside; whether it is `installed` and announced; its conflict with another host; the unrest on the
-  link where it belongs; and the time, if the judgement is a `Wait` or one of its `changes` has
-  come. An address with any difference there is *touched*, and judged anew.
+  aside; whether it is `installed` and announced; its conflict with another host; who claims it, and
+  whether it is silent; the unrest on the link where it belongs; and the time, if the judgement is a
+  `Wait` or one of its `changes` has come. An address with any difference there is *touched*, and
+  judged anew.
 
 What depends on the right to hold is not part of a judgement: each pass has its own `Terms`.
 Belongs here: finding the touched addresses. Does not: judging them (`desired`, the caller).
@@ -123,6 +124,11 @@ def _touched_otherwise(past: Past, inputs: Inputs, now: Instant) -> Iterator[IPA
         for key in inputs.endpoints.keys() | before.endpoints.keys():
             if inputs.endpoints.get(key) != before.endpoints.get(key) and key in inputs.services:
                 yield from inputs.services[key].ingress
+    if inputs.claims != before.claims:
+        for address in inputs.claims.keys() | before.claims.keys():
+            if inputs.claims.get(address) != before.claims.get(address):
+                yield address
+    yield from inputs.silent ^ before.silent
     yield from inputs.installed ^ before.installed
     if inputs.conflicts is not before.conflicts:
         changed = inputs.conflicts.items() ^ before.conflicts.items()

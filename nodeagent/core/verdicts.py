@@ -86,6 +86,7 @@ class Here:
     `group` is empty for a local address; a remote one has that of its pool and stands on the dummy
     link of every node, without election, slot and packets. `misfit` is why a local one stands
     there, too, without packets: no link with its network could be chosen. Else empty.
+    `needs_silence`: it may be added only as long as nobody answers for it on the link.
     """
 
     address: IPAddress
@@ -99,6 +100,7 @@ class Here:
     cause: Cause = Cause.REMOVED
     group: PoolName = NO_GROUP
     misfit: str = ""
+    needs_silence: bool = False
 
     @property
     def is_remote(self) -> bool:
@@ -112,7 +114,8 @@ class Wait:
 
     `at` is infinity where time alone does not help. `asks` is the link on which other hosts are to
     be asked for the address; `conflict` is that with one that has it. `why` is for the log, if the
-    address has been in place.
+    address has been in place. `silence_on` is the link on which no node may answer for the address
+    any more.
     """
 
     address: IPAddress
@@ -121,15 +124,20 @@ class Wait:
     asks: Link | None = None
     conflict: Conflict | None = None
     why: Reason = Reason.LOST_ELECTION
+    silence_on: Link | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Away:
-    """This node does not carry the address. `winner` is who does, if the election says so."""
+    """This node does not carry the address.
+
+    `winner` is who does, if the election says so, and `link` where this node would.
+    """
 
     address: IPAddress
     reason: Reason
     winner: NodeName | None = None
+    link: Link | None = None
     detail: str = ""
 
 
@@ -141,12 +149,16 @@ class Tenure:
     """What is remembered of one address.
 
     `won_at` is since when this node is the winner, or saw another take the slot meanwhile; None if
-    it is not the winner. `slot` is the slot of the last pass.
+    it is not the winner. `slot` is the slot of the last pass. `epoch` numbers the taking over of an
+    address whose slot named another node, 0 if it was not taken over; `stated` is what the
+    Service's slot said then.
     """
 
     seen_at: Instant
     won_at: Instant | None = None
     slot: Slot | None = None
+    epoch: int = 0
+    stated: Slot | None = None
 
 
 @dataclass(frozen=True, slots=True)

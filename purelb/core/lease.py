@@ -41,6 +41,13 @@ class RenewOk:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Without the API, a quorum that cannot reach it either was heard at this instant."""
+
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class RenewFailed:
     """A renewal was refused or never answered."""
 
@@ -69,26 +76,32 @@ class Empty:
     """Nothing that the Lease protects is held any more."""
 
 
-LeaseFact: TypeAlias = RenewOk | RenewFailed | Superseded | Tick | Drain | Empty
+LeaseFact: TypeAlias = RenewOk | Kept | RenewFailed | Superseded | Tick | Drain | Empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """Our own Lease: `duration` in seconds, `until` when its protection ends by our clock.
 
-    `failures` counts failed renewals in a row; `superseded_at` lets an answer that was under way
+    `confirmed_until` is when it ends by what the API server has confirmed alone. `failures` counts
+    failed renewals in a row; `superseded_at` lets an answer that was under way
     when another instance came not revive the Lease.
     """
 
     duration: float
     state: LeaseState = LeaseState.ABSENT
     until: Instant = -math.inf
+    confirmed_until: Instant = -math.inf
     failures: int = 0
     superseded_at: Instant = -math.inf
 
     def is_leased(self, now: Instant) -> bool:
         """Tell whether the Lease protects what this node holds; until the very end of draining."""
         return self.state in (LeaseState.HELD, LeaseState.DRAINING) and now < self.until
+
+    def is_kept(self, now: Instant) -> bool:
+        """Tell whether only a quorum's word protects it, no longer the API server's."""
+        return self.is_leased(now) and now >= self.confirmed_until
 
 
 # What is not listed changes nothing: a draining Lease is renewed but stays draining.
@@ -110,12 +123,21 @@ def step(lease: Lease, fact: LeaseFact) -> Lease:
         case RenewOk(sent_at) if sent_at <= lease.superseded_at:
             return lease
         case RenewOk(sent_at):
-            until = max(lease.until, sent_at + lease.duration - MARGIN)
-            lease = replace(lease, until=until, failures=0)
+            until = sent_at + lease.duration - MARGIN
+            lease = replace(
+                lease,
+                until=max(lease.until, until),
+                confirmed_until=max(lease.confirmed_until, until),
+                failures=0,
+            )
+        case Kept(at) if lease.state is LeaseState.HELD and lease.is_leased(at):
+            lease = replace(lease, until=max(lease.until, at + lease.duration - MARGIN))
         case RenewFailed():
             return replace(lease, failures=lease.failures + 1)
         case Superseded(seen_at):
-            lease = replace(lease, until=-math.inf, superseded_at=seen_at)
+            lease = replace(
+                lease, until=-math.inf, confirmed_until=-math.inf, superseded_at=seen_at
+            )
         case Tick(now) if now < lease.until:
             return lease
         case _:

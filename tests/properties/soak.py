@@ -7,6 +7,7 @@ play has one, its seed.
 """
 
 import argparse
+import itertools
 import random
 import sys
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.properties import heartbeat_faults
 from tests.properties.allocator_stage import Stage
 from tests.properties.test_allocator_machine import AllocatorMachine, play
 
@@ -46,7 +48,14 @@ def machine() -> Iterator[str]:
         yield f"{Stage.steps} steps, {plays} plays, {rounds * ROUND.max_examples} examples"
 
 
-SOAKS: dict[str, Callable[[], Iterator[str]]] = {"machine": machine}
+def heartbeats() -> Iterator[str]:
+    """Play schedules of several agents with heartbeats; yields how many."""
+    for number in itertools.count(1):
+        heartbeat_faults.play(random.getrandbits(48))  # a fault names its seed
+        yield f"{number} schedules"
+
+
+SOAKS: dict[str, Callable[[], Iterator[str]]] = {"machine": machine, "heartbeats": heartbeats}
 
 
 def main() -> None:

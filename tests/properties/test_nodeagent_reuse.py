@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 
 from nodeagent.core.config import Lifetimes, NodeConfig, SelectorState, Unconfigured
 from nodeagent.core.election import Electorate
+from nodeagent.core.peers import Claim, Reach
 from nodeagent.core.plan import Announce, plan
 from nodeagent.core.report import Told, report
 from nodeagent.core.results import is_pending
 from nodeagent.core.slots import write_slots
 from nodeagent.core.verdicts import Here
-from purelb.api.addresses import Family
+from purelb.api.addresses import Family, parse_ip
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
 from purelb.api.links import FOREVER
 from purelb.api.views import NodeView, ServiceView
-from purelb.core.lease import Drain, Lease, LeaseFact, RenewOk, Superseded, step
+from purelb.core.lease import Drain, Kept, Lease, LeaseFact, RenewOk, Superseded, step
 from tests.kernel import Agent, Kernel
 from tests.properties.test_nodeagent_loop import (
     ETH1,
@@ -204,6 +205,38 @@ def find_duplicates(world: Agent, data: st.DataObject) -> None:
     world.kernel.taken = set(service(KEYS[0], *taken).ingress) if taken else set()
 
 
+def change_claims(world: Agent, data: st.DataObject) -> None:
+    """Hear that others took addresses, or that nobody answers for some."""
+    found = data.draw(st.sets(st.sampled_from(VIPS)))
+    epoch = data.draw(st.integers(1, 3))
+    claims = {parse_ip(text): Claim(epoch=epoch, node=B) for text in found}
+    silent = frozenset(map(parse_ip, data.draw(st.sets(st.sampled_from(VIPS)))))
+    world.facts = replace(world.facts, claims=claims, silent=silent, epoch=epoch)
+
+
+def change_reach(world: Agent, data: st.DataObject) -> None:
+    """Hear others on the wire, or nobody, or stop to listen; lose the API, and a quorum stays."""
+    some = st.frozensets(st.sampled_from((B, NodeName("node-z"))))
+    reach = Reach(
+        has_quorum=data.draw(st.booleans()),
+        is_cut_off=data.draw(st.integers(0, 7)) == 0,
+        absent=data.draw(some),
+        yielding=data.draw(some),
+        given_up=data.draw(some),
+        heard=data.draw(some),
+    )
+    lease = world.facts.lease
+    if data.draw(st.booleans()):
+        lease = step(lease, Kept(world.kernel.now))
+    world.facts = replace(
+        world.facts,
+        lease=lease,
+        reach={} if data.draw(st.integers(0, 3)) == 0 else {ETH0: reach},
+        has_api=data.draw(st.booleans()),
+        is_fresh=data.draw(st.booleans()),
+    )
+
+
 def announce_anew(world: Agent, data: st.DataObject) -> None:
     """Forget some of the announcements."""
     kept = [one for one in world.announced if data.draw(st.booleans())]
@@ -217,6 +250,7 @@ OWN_CHANGES: tuple[Change, ...] = (
     change_endpoints,
     change_stranger,
     change_renewals,
+    change_claims,
     lose,
     find_duplicates,
     announce_anew,
@@ -228,6 +262,8 @@ COMMON_CHANGES: tuple[Change, ...] = (
     change_node,
     change_link,
     change_own,
+    change_reach,
+    change_reach,
 )
 
 

@@ -1,6 +1,7 @@
 """Until when a node may hold, and from when the winner may take."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,12 +11,15 @@ from nodeagent.core.fence import (
     Hold,
     Neighbors,
     Withdraw,
+    denial,
     hold,
+    may_keep,
     take_at,
 )
+from nodeagent.core.peers import Reach
 from purelb.api.annotations import Slot
 from purelb.api.identifiers import LinkName, NodeName
-from purelb.core.lease import Drain, Empty, Lease, Superseded, Tick, step
+from purelb.core.lease import Drain, Empty, Kept, Lease, Superseded, Tick, step
 from tests.unit.nodeagent.builders import NOW, VIP, A, B, held
 
 NEIGHBORS = Neighbors(live=frozenset({A, B}), expired=frozenset({NodeName("dead")}))
@@ -78,3 +82,70 @@ def test_a_live_holder_that_never_clears_blocks_only_for_a_while(
     """But one that did not renew since may not know that it has lost."""
     known = Neighbors(live=NEIGHBORS.live, expired=NEIGHBORS.expired, renewed=renewed)
     assert take_at(slot(B), A, known, won_at=NOW) == at
+
+
+def heard(**others: object) -> Neighbors:
+    """Build neighbors with heartbeats; a quorum is there."""
+    return replace(NEIGHBORS, reach=replace(Reach(has_quorum=True), **others))  # type: ignore[arg-type]  # any
+
+
+@pytest.mark.parametrize(
+    ("reach", "may"),
+    [
+        ([], False),
+        ([Reach()], False),
+        ([Reach(has_quorum=True)], True),
+        ([Reach(), Reach(has_quorum=True)], True),
+        ([Reach(is_judged=True), Reach(has_quorum=True)], False),
+    ],
+)
+def test_a_quorum_stands_in_for_a_renewal_unless_anybody_in_reach_has_the_api(
+    reach: list[Reach], *, may: bool
+) -> None:
+    """On whichever network."""
+    assert may_keep(reach) is may
+
+
+@pytest.mark.parametrize(
+    ("reach", "now", "is_denied"),
+    [
+        (None, NOW + 9.0, False),
+        (Reach(), NOW, False),
+        (Reach(is_cut_off=True), NOW, True),
+        (Reach(has_quorum=True), NOW + 9.0, False),
+        (Reach(), NOW + 9.0, True),
+    ],
+    ids=["no heartbeats", "confirmed", "cut off", "kept by a quorum", "kept, but by none here"],
+)
+def test_what_is_heard_on_a_network_can_deny_its_addresses(
+    reach: Reach | None, now: float, *, is_denied: bool
+) -> None:
+    """A right that a quorum keeps is worth nothing where there is none."""
+    kept = step(held(), Kept(NOW + 5.0))
+    assert bool(denial(kept, reach, now)) is is_denied
+
+
+@pytest.mark.parametrize(
+    ("neighbors", "taken", "asks"),
+    [
+        (NEIGHBORS, slot(B), False),
+        (heard(), slot(B), True),
+        (heard(given_up=frozenset({B})), slot(B), False),
+        (heard(), slot("dead"), False),
+        (heard(heard=frozenset({NodeName("dead")})), slot("dead"), True),
+        (heard(), None, False),
+        (heard(absent=frozenset({B})), None, True),
+        (heard(yielding=frozenset({B}), given_up=frozenset({B})), slot(A), False),
+        (replace(heard(), has_api=False), slot(A), True),
+    ],
+)
+def test_the_wire_is_asked_where_a_kernel_may_still_have_the_address(
+    neighbors: Neighbors, taken: Slot | None, *, asks: bool
+) -> None:
+    """Not where its holder said that it has nothing, or its right has ended before our eyes."""
+    assert neighbors.needs_silence(taken, A) is asks
+
+
+def test_whoever_says_that_it_gave_up_is_not_waited_for() -> None:
+    """A heartbeat is quicker than a slot."""
+    assert take_at(slot(B), A, heard(given_up=frozenset({B})), won_at=NOW) < NOW

@@ -12,6 +12,7 @@ from purelb.core.lease import (
     SKEW,
     Drain,
     Empty,
+    Kept,
     Lease,
     LeaseFact,
     LeaseState,
@@ -197,3 +198,23 @@ def test_live_leases_are_sorted_by_node() -> None:
 def test_a_lease_that_was_never_renewed_ends_in_the_past() -> None:
     """So that no comparison can take it for valid."""
     assert NEW.until == -math.inf
+
+
+def test_a_quorum_prolongs_what_the_server_confirmed_but_says_so() -> None:
+    """From then on it is the quorum's word alone that counts."""
+    kept = step(HELD, Kept(105.0))
+    assert (kept.until, kept.confirmed_until) == (113.5, HELD.until)
+    assert not kept.is_kept(108.4)
+    assert kept.is_kept(108.5)
+    assert not kept.is_kept(113.5)
+
+
+@pytest.mark.parametrize("lease", [NEW, FENCED, DRAINING, RELEASED])
+def test_a_quorum_gives_no_right_that_was_not_there(lease: Lease) -> None:
+    """It stands in for a renewal, never for the first."""
+    assert step(lease, Kept(105.0)) == lease
+
+
+def test_a_late_word_of_a_quorum_revives_nothing() -> None:
+    """The right has ended, whether anybody noticed or not."""
+    assert step(HELD, Kept(108.5)) == HELD

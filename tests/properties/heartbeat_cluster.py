@@ -1,0 +1,362 @@
+"""Several agents on one network, with heartbeats, a wire that breaks in parts, and an API.
+
+Time is virtual and each node has a clock of its own. Agents are killed, stopped by a signal and
+continued; machines lose power or are paused; the API is away from some or all; datagrams and ARP
+are lost together or apart, in one direction or both.
+"""
+
+import itertools
+import random
+from dataclasses import dataclass, field, replace
+
+from nodeagent.core.beats import Beat, Standing, decode, encode, portions
+from nodeagent.core.election import Electorate, Member, members_of
+from nodeagent.core.facts import Facts
+from nodeagent.core.fence import may_keep
+from nodeagent.core.hearing import Hearing
+from nodeagent.core.peers import NOTHING_HEARD, Reach, interval, survey
+from nodeagent.core.probing import asked
+from nodeagent.core.slots import SlotWrite
+from nodeagent.core.verdicts import Here
+from purelb.api.addresses import IPAddress, parse_ip
+from purelb.api.identifiers import Instant, NodeName, ServiceKey
+from purelb.api.views import LeaseView, ServiceView
+from purelb.core.lease import (
+    Kept,
+    Lease,
+    LeaseState,
+    RenewFailed,
+    RenewOk,
+    Sightings,
+    Tick,
+    step,
+)
+from tests.kernel import Agent, Kernel
+from tests.unit.nodeagent.builders import ETH0, NOW, OWN, facts, kernel, member, service
+
+STEP, DURATION, KEY = 0.05, 10.0, b"k" * 32
+VIPS = ("192.0.2.100", "192.0.2.101", "192.0.2.102")
+ADDRESSES = tuple(parse_ip(vip) for vip in VIPS)
+LATEST = 1.06  # seconds by which a kernel takes an address away late (measured)
+PROBED = 0.3  # seconds of silence on three probes
+PASS_SECONDS = 1.0  # between two passes that nothing asks for
+GATEWAY = NodeName("gateway")
+Way = tuple[NodeName, NodeName]  # from, to
+
+
+@dataclass(slots=True)
+class Store:
+    """What the API server keeps."""
+
+    leases: dict[NodeName, LeaseView] = field(default_factory=dict)
+    services: dict[ServiceKey, ServiceView] = field(default_factory=dict)
+
+    def write(self, wanted: SlotWrite) -> None:
+        """Change one annotation, unless somebody else was faster."""
+        known = self.services[wanted.service]
+        if known.version != wanted.version:
+            return
+        keys = {k: v for k, v in known.annotations.items() if k != wanted.annotation}
+        if wanted.text is not None:
+            keys[wanted.annotation] = wanted.text
+        version = str(int(known.version) + 1)
+        self.services[wanted.service] = replace(known, annotations=keys, version=version)
+
+
+@dataclass(slots=True)
+class Wire:
+    """One network: which datagrams and which ARP frames arrive."""
+
+    deaf: set[Way] = field(default_factory=set)  # ways without datagrams
+    dark: set[Way] = field(default_factory=set)  # ways without ARP
+    under_way: list[tuple[Instant, NodeName, Beat]] = field(default_factory=list)
+
+    def sees(self, a: NodeName, b: NodeName) -> bool:
+        """Tell whether an ARP request of one is answered by the other."""
+        return (a, b) not in self.dark and (b, a) not in self.dark
+
+    def part(self, a: NodeName, b: NodeName) -> None:
+        """Let nothing arrive between two."""
+        for ways in (self.deaf, self.dark):
+            ways.update(((a, b), (b, a)))
+
+
+@dataclass(slots=True)
+class Node:
+    """One machine and the agent on it."""
+
+    name: NodeName
+    host: Kernel
+    offset: float = 0.0  # of its clock
+    has_api: bool = True
+    has_power: bool = True
+    is_running: bool = True  # False: the agent's process is gone
+    is_stopped: bool = False  # by SIGSTOP; its kernel goes on
+    is_paused: bool = False  # the machine, and its clock
+    incarnation: int = 0
+    sequence: int = 0
+    lease: Lease = field(default_factory=lambda: Lease(duration=DURATION))
+    sightings: Sightings = field(default_factory=Sightings)
+    fresh_since: Instant | None = None
+    renewed_at: Instant = -1e9
+    beat_at: Instant = -1e9
+    pass_at: Instant = -1e9
+    hearing: Hearing | None = None
+    reach: Reach = NOTHING_HEARD
+    watched: dict[NodeName, LeaseView] = field(default_factory=dict)
+    asked: dict[IPAddress, Instant] = field(default_factory=dict)
+    answered: dict[IPAddress, Instant] = field(default_factory=dict)
+    agent: Agent | None = None
+
+    def start(self, now: Instant) -> None:
+        """Start a process that remembers nothing."""
+        self.lease, self.sightings = Lease(duration=DURATION), Sightings()
+        self.is_running, self.is_stopped, self.fresh_since = True, False, None
+        self.renewed_at = self.beat_at = self.pass_at = -1e9
+        self.incarnation, self.sequence = (
+            self.incarnation + 1,
+            random.Random(self.name).getrandbits(32),
+        )
+        self.hearing, self.reach = Hearing(self.name, now - self.offset), NOTHING_HEARD
+        self.asked, self.answered, self.watched = {}, {}, {}
+        known = replace(facts(), me=self.name, services=None, electorate=None)
+        self.agent = Agent(kernel=self.host, facts=known)
+
+    @property
+    def works(self) -> bool:
+        """Whether the agent does anything."""
+        return self.is_running and not self.is_stopped and not self.is_paused and self.has_power
+
+    @property
+    def answers(self) -> bool:
+        """Whether the kernel does."""
+        return self.has_power and not self.is_paused
+
+    def power_off(self) -> None:
+        """Lose power; only the node's own addresses will come back."""
+        self.has_power = self.is_running = False
+        self.host.entries = [
+            one for one in self.host.entries if str(one.address.address) not in VIPS
+        ]
+
+    def power_on(self, now: Instant) -> None:
+        """Start the agent again, and the machine before if it has no power."""
+        self.has_power, self.host.now = True, now - self.offset
+        self.start(now)
+
+    def holds(self, vip: str) -> bool:
+        """Tell whether the host answers for an address."""
+        wanted = int(parse_ip(vip))
+        return self.answers and any(int(one.address.address) == wanted for one in self.host.entries)
+
+
+class Cluster:
+    """Nodes on one wire, one API server, and how long two nodes answered for one address."""
+
+    def __init__(self, size: int, seed: int, *, has_gateway: bool = True) -> None:
+        self.random, self.now = random.Random(seed), NOW
+        self.store, self.wire, self.has_gateway = Store(), Wire(), has_gateway
+        self.loss, self.longest, self.double = 0.0, 0.0, dict.fromkeys(VIPS, 0.0)
+        for vip in VIPS:
+            key = ServiceKey(f"ns/{vip}")
+            self.store.services[key] = replace(service(key, vip), version="1")
+        self.nodes = [self._machine(number) for number in range(size)]
+
+    @property
+    def everybody(self) -> list[NodeName]:
+        """All that are on the wire, the gateway last."""
+        return [*(node.name for node in self.nodes), GATEWAY]
+
+    def _machine(self, number: int) -> Node:
+        host = kernel(OWN)
+        host.lateness = self.random.uniform(0.0, LATEST)
+        node = Node(NodeName(f"n{number}"), host, offset=self.random.uniform(-3600.0, 3600.0))
+        host.now = NOW - node.offset
+        node.start(self.now)
+        return node
+
+    def holders(self, vip: str) -> list[Node]:
+        """Return the nodes whose kernel answers for an address."""
+        return [node for node in self.nodes if node.holds(vip)]
+
+    def run(self, seconds: float) -> None:
+        """Let time pass; nodes act in any order."""
+        until = self.now + seconds
+        while self.now < until:
+            self.now += STEP
+            self._deliver()
+            for node in self.random.sample(self.nodes, len(self.nodes)):
+                if node.is_paused:
+                    node.offset += STEP  # its clock stands still
+                    continue
+                if not node.has_power:
+                    continue
+                node.host.advance(self.now - node.offset)
+                if node.works:
+                    self._act(node, self.now - node.offset)
+            self._check()
+
+    def _check(self) -> None:
+        for vip in VIPS:
+            pairs = itertools.combinations(self.holders(vip), 2)
+            both = any(self.wire.sees(a.name, b.name) for a, b in pairs)
+            self.double[vip] = self.double[vip] + STEP if both else 0.0
+            self.longest = max(self.longest, self.double[vip])
+
+    def _deliver(self) -> None:
+        names = {node.name: node for node in self.nodes}
+        due = [one for one in self.wire.under_way if one[0] <= self.now]
+        self.wire.under_way = [one for one in self.wire.under_way if one[0] > self.now]
+        for _, to, beat in due:
+            node = names[to]
+            if not node.works or node.hearing is None:
+                continue
+            if node.hearing.hear(beat, self.now - node.offset):
+                node.pass_at = -1e9
+
+    def _act(self, node: Node, now: Instant) -> None:
+        """Do what an agent does, by its own clock."""
+        self._renew(node, now)
+        self._watch(node, now)
+        node.lease = step(node.lease, Tick(now))
+        self._listen(node, now)
+        if now >= node.pass_at:
+            self._pass(node, now)
+        self._probe(node, now)
+        if now >= node.beat_at:
+            self._beat(node, now)
+
+    def _renew(self, node: Node, now: Instant) -> None:
+        if now < node.renewed_at + DURATION / 3:
+            return
+        node.renewed_at, node.pass_at = now, -1e9
+        if node.has_api:
+            subnets = member(node.name).subnets
+            self.store.leases[node.name] = LeaseView(
+                node=node.name, duration=DURATION, renewed=str(self.now), subnets=subnets
+            )
+        node.lease = step(node.lease, RenewOk(now) if node.has_api else RenewFailed())
+
+    def _watch(self, node: Node, now: Instant) -> None:
+        if not node.has_api:
+            node.fresh_since = None
+            return
+        node.fresh_since = now if node.fresh_since is None else node.fresh_since
+        for name, lease in self.store.leases.items():
+            if node.watched.get(name) is not lease:
+                node.watched[name] = lease
+                node.sightings.seen(lease, now)
+
+    def _listen(self, node: Node, now: Instant) -> None:
+        hearing, agent = node.hearing, node.agent
+        assert hearing is not None
+        assert agent is not None
+        electorate = agent.facts.electorate
+        live = electorate.live if electorate is not None else frozenset()
+        hearing.admit(frozenset(live - {node.name}))
+        if self.has_gateway and node.reach.asks_gateway and self.wire.sees(node.name, GATEWAY):
+            hearing.gateway_at = now
+        reach = survey(hearing.segment(now), now)
+        if reach != node.reach:
+            node.pass_at = -1e9
+        node.reach = reach
+        if node.fresh_since is None and may_keep([reach]):
+            node.lease = step(node.lease, Kept(now))
+
+    def _pass(self, node: Node, now: Instant) -> None:
+        agent, hearing = node.agent, node.hearing
+        assert agent is not None
+        assert hearing is not None
+        agent.facts = self._facts(node, agent.facts, hearing, now)
+        done = agent.run()
+        at = agent.desired.next_change
+        node.pass_at = min(now + PASS_SECONDS, at if at is not None else now + PASS_SECONDS)
+        if agent.ops:
+            node.pass_at = now  # its own changes wake it
+            node.beat_at = now  # and are told at once
+        if node.has_api:
+            for wanted in done.slots:
+                self.store.write(wanted)
+
+    def _facts(self, node: Node, known: Facts, hearing: Hearing, now: Instant) -> Facts:
+        leases = node.sightings.live(now, node.fresh_since)
+        is_held = node.lease.is_leased(now) and node.lease.state is LeaseState.HELD
+        own: Member | None = member(node.name) if is_held else None
+        is_listed = node.fresh_since is not None or known.electorate is not None
+        silent = frozenset(
+            address
+            for address, since in node.asked.items()
+            if now - max(since, node.answered.get(address, since)) >= PROBED
+        )
+        return replace(
+            known,
+            lease=node.lease,
+            services=dict(self.store.services) if node.has_api else known.services,
+            electorate=Electorate(members_of(leases, own)) if is_listed else None,
+            expired=node.sightings.expired(),
+            renewed=node.sightings.renewed_at(),
+            reach={ETH0: node.reach},
+            claims=hearing.claims(),
+            silent=silent,
+            has_api=node.fresh_since is not None,
+            is_fresh=node.fresh_since is not None and now >= node.fresh_since + DURATION,
+            epoch=max(hearing.epoch, known.epoch),
+        )
+
+    def _probe(self, node: Node, now: Instant) -> None:
+        agent = node.agent
+        assert agent is not None
+        wanted = asked(agent.desired, agent.facts.electorate, {ETH0: node.reach}, node.name)
+        node.asked = {address: node.asked.get(address, now) for address in wanted}
+        node.answered = {a: at for a, at in node.answered.items() if a in wanted}
+        for address in wanted:
+            others = (one for one in self.holders(str(address)) if one is not node)
+            if any(self.wire.sees(node.name, one.name) for one in others):
+                node.answered[address] = now
+            node.pass_at = min(
+                node.pass_at,
+                max(node.asked[address], node.answered.get(address, node.asked[address])) + PROBED,
+            )
+
+    def _beat(self, node: Node, now: Instant) -> None:
+        hearing, agent = node.hearing, node.agent
+        assert hearing is not None
+        assert agent is not None
+        node.beat_at = now + interval(len(hearing.members) + 1)
+        node.sequence += 1
+        tenures = agent.memory.tenures
+        claims = {
+            address: tenures[address].epoch
+            for address, verdict in agent.desired.verdicts.items()
+            if isinstance(verdict, Here) and tenures[address].epoch
+        }
+        agent.facts = replace(
+            agent.facts, epoch=max(agent.facts.epoch, hearing.epoch, *claims.values(), 0)
+        )
+        beat = Beat(
+            node=node.name,
+            incarnation=node.incarnation,
+            sequence=node.sequence,
+            standing=_standing(node, now),
+            is_empty=not any(node.holds(vip) for vip in VIPS),
+            fresh_for=now - node.fresh_since if node.fresh_since is not None else 0.0,
+            hears=hearing.echoes(now),
+            epoch=agent.facts.epoch,
+            claims=portions(claims, node.name, len(hearing.echoes(now)))[0],
+        )
+        arriving = decode(encode(beat, KEY), (KEY,))
+        hearing.sent(node.sequence, now)
+        for other in self.nodes:
+            if other is node or (node.name, other.name) in self.wire.deaf:
+                continue
+            if self.random.random() >= self.loss:
+                at = self.now + self.random.uniform(0.001, 0.04)
+                self.wire.under_way.append((at, other.name, arriving))
+
+
+def _standing(node: Node, now: Instant) -> Standing:
+    if node.lease.state is LeaseState.ABSENT:
+        return Standing.STARTING
+    if node.lease.state is LeaseState.HELD and node.lease.is_leased(now):
+        return Standing.HELD
+    return Standing.FENCED

@@ -1,0 +1,161 @@
+"""Several agents with heartbeats: never two that answer, and quick replacement, whatever breaks."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.properties import heartbeat_faults
+from tests.properties.heartbeat_cluster import DURATION, STEP, VIPS, Cluster, Node
+from tests.properties.heartbeat_faults import api_down, heal, mend_wire, play
+
+SETTLED = 22.0  # seconds until every Lease has been watched for as long as it lasts
+WEB = VIPS[0]
+
+
+def settled(size: int, seed: int = 1, *, has_gateway: bool = True) -> Cluster:
+    """Build a cluster in which every address has a node."""
+    cluster = Cluster(size, seed, has_gateway=has_gateway)
+    cluster.run(SETTLED)
+    assert [len(cluster.holders(vip)) for vip in VIPS] == [1] * len(VIPS)
+    return cluster
+
+
+def holder(cluster: Cluster) -> Node:
+    """Return the node that has the first address."""
+    (found,) = cluster.holders(WEB)
+    return found
+
+
+def seconds_until(cluster: Cluster, is_so: Callable[[], bool], limit: float = 20.0) -> float:
+    """Let time pass until something is so, and return how long that was."""
+    begun = cluster.now
+    while not is_so():
+        assert cluster.now - begun < limit
+        cluster.run(STEP)
+    return cluster.now - begun
+
+
+def places(cluster: Cluster) -> list[list[str]]:
+    """Return who has each address."""
+    return [[node.name for node in cluster.holders(vip)] for vip in VIPS]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_breaks_two_answer_only_briefly_and_in_the_end_all_is_served(seed: int) -> None:
+    """Schedules of faults; `make soak-heartbeats` plays as many as you like."""
+    play(seed)
+
+
+@pytest.mark.parametrize("has_api", [True, False])
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_a_node_without_power_is_replaced_within_a_second(size: int, *, has_api: bool) -> None:
+    """Its neighbors miss its heartbeats, and nobody answers for the address on the wire."""
+    cluster = settled(size)
+    if not has_api:
+        api_down(cluster)
+        cluster.run(3 * DURATION)
+    holder(cluster).power_off()
+    assert seconds_until(cluster, lambda: bool(cluster.holders(WEB))) <= 1.0
+    assert cluster.longest == 0.0
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_an_outage_of_the_api_moves_nothing_and_neither_does_its_end(size: int) -> None:
+    """A quorum that cannot reach the server either stands in for every renewal."""
+    cluster = settled(size)
+    before = places(cluster)
+    api_down(cluster)
+    for _ in range(12):
+        cluster.run(DURATION / 2)
+        assert places(cluster) == before
+    heal(cluster)
+    for _ in range(6):
+        cluster.run(DURATION / 2)
+        assert places(cluster) == before
+
+
+def test_a_stopped_agent_keeps_its_addresses_until_its_right_ends() -> None:
+    """Its kernel still answers, so only the Lease may decide."""
+    cluster = settled(3)
+    victim = holder(cluster)
+    victim.is_stopped = True
+    cluster.run(DURATION / 2 - 2.0)
+    assert cluster.holders(WEB) == [victim]
+    elsewhere = seconds_until(cluster, lambda: cluster.holders(WEB) not in ([], [victim]))
+    assert elsewhere <= DURATION
+    assert cluster.longest == 0.0
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_a_node_that_is_cut_off_stops_before_anybody_starts(size: int) -> None:
+    """Nobody on either side of the cut can ask the other, and still they take turns."""
+    cluster = settled(size)
+    victim = holder(cluster)
+    for other in cluster.everybody:
+        if other != victim.name:
+            cluster.wire.part(victim.name, other)
+    gone = seconds_until(cluster, lambda: not victim.holds(WEB))
+    assert gone <= 0.6
+    assert not cluster.holders(WEB)
+    assert seconds_until(cluster, lambda: bool(cluster.holders(WEB))) <= 1.0
+
+
+@pytest.mark.parametrize("seconds", [2.0, 5.0, 30.0])
+def test_a_paused_machine_that_comes_back_yields_within_an_interval(seconds: float) -> None:
+    """Its own clock tells it nothing; the first claim that it hears does."""
+    cluster = settled(3)
+    victim = holder(cluster)
+    victim.is_paused = True
+    cluster.run(seconds)
+    assert len(cluster.holders(WEB)) == 1  # a paused machine answers nobody
+    victim.is_paused = False
+    cluster.run(2 * DURATION)
+    assert cluster.longest <= heartbeat_faults.LONGEST
+    assert len(cluster.holders(WEB)) == 1
+
+
+def test_a_node_that_loses_the_api_alone_hands_its_addresses_over() -> None:
+    """Its neighbors can see its Lease end, so a quorum does not help it."""
+    cluster = settled(3)
+    victim = holder(cluster)
+    victim.has_api = False
+    cluster.run(DURATION + 2.0)
+    assert not victim.holds(WEB)
+    assert len(cluster.holders(WEB)) == 1
+    assert cluster.longest == 0.0
+
+
+def test_without_a_gateway_one_of_two_nodes_does_not_go_on_alone() -> None:
+    """Neither is a majority: there the Leases decide, as without heartbeats."""
+    cluster = settled(2, has_gateway=False)
+    victim = holder(cluster)
+    victim.power_off()
+    cluster.run(DURATION / 2)
+    assert not cluster.holders(WEB)
+    assert seconds_until(cluster, lambda: bool(cluster.holders(WEB))) <= DURATION
+
+
+def test_where_no_datagram_arrives_addresses_stay_where_they_are() -> None:
+    """A filter against heartbeats must not be worse than none."""
+    cluster = settled(3)
+    before = places(cluster)
+    heartbeat_faults.without_datagrams(cluster)
+    cluster.run(2 * DURATION)
+    assert places(cluster) == before
+    mend_wire(cluster)
+    cluster.run(DURATION)
+    assert places(cluster) == before
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.8, 2.0, 5.0])
+def test_an_agent_that_stood_still_for_a_moment_keeps_its_addresses(seconds: float) -> None:
+    """It missed nothing that others said, and its kernel went on; only its right must be valid."""
+    cluster = settled(3)
+    victim, before = holder(cluster), places(cluster)
+    victim.is_stopped = True
+    victim.renewed_at = cluster.now - victim.offset - 0.5
+    cluster.run(seconds)
+    victim.is_stopped = False
+    for _ in range(40):
+        cluster.run(STEP)
+        assert places(cluster) == before
