@@ -27,7 +27,7 @@ HEAD: Final = struct.Struct("!BBBBQQQIHBH")
 HEARD: Final = struct.Struct("!IB")
 CLAIM: Final = struct.Struct("!BQ")
 MAC_BYTES: Final = 16
-IS_EMPTY: Final = 1  # flag
+IS_EMPTY, KNOWS_GATEWAY = 1, 2  # flags
 LONGEST_NAME: Final = 253
 # Bytes of a datagram that fits into a frame of every usual link; with 250 peers heard there is room
 # for some claims yet.
@@ -51,6 +51,7 @@ class Beat:
 
     `incarnation` tells processes of one node apart, later ones being greater; `sequence` counts its
     datagrams from a random start. `is_empty`: its kernel has nothing of ours on this network.
+    `knows_gateway`: there is one that it could ask.
     `fresh_for`: seconds for which its view of the API has been whole, 0.0 without. `hears` maps the
     ids of nodes to the low bits of their last sequence. `epoch` is the highest it knows; `claims`
     are addresses that it took over, each with the epoch of that; where there are too many for one
@@ -62,6 +63,7 @@ class Beat:
     sequence: int
     standing: Standing
     is_empty: bool = False
+    knows_gateway: bool = True
     fresh_for: float = 0.0
     hears: Mapping[int, int] = field(default_factory=dict)
     epoch: int = 0
@@ -100,7 +102,7 @@ def encode(beat: Beat, key: bytes) -> bytes:
     parts = [
         HEAD.pack(
             VERSION,
-            IS_EMPTY if beat.is_empty else 0,
+            IS_EMPTY * beat.is_empty | KNOWS_GATEWAY * beat.knows_gateway,
             beat.standing,
             len(name),
             beat.incarnation,
@@ -150,6 +152,7 @@ def _parse(body: bytes) -> Beat:
         sequence=sequence,
         standing=Standing(standing),
         is_empty=bool(flags & IS_EMPTY),
+        knows_gateway=bool(flags & KNOWS_GATEWAY),
         fresh_for=fresh / 1000,
         hears=hears,
         epoch=epoch,

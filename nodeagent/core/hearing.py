@@ -35,7 +35,10 @@ class Hearing:
     me: NodeName
     since: Instant
     members: frozenset[NodeName] = frozenset()
+    mute: frozenset[NodeName] = frozenset()
     gateway_at: Instant | None = None
+    answered_at: Instant = -math.inf
+    silent: frozenset[NodeName] = frozenset()
     epoch: int = 0
     refused: int = 0
     _sent_at: Instant = math.inf
@@ -44,9 +47,9 @@ class Hearing:
     _seen: dict[NodeName, Seen] = field(default_factory=dict)
     _claims: dict[NodeName, dict[IPAddress, _Told]] = field(default_factory=dict)
 
-    def admit(self, members: frozenset[NodeName]) -> None:
-        """Say who may be heard: nobody else counts, or takes memory."""
-        self.members = members
+    def admit(self, members: frozenset[NodeName], mute: frozenset[NodeName] = frozenset()) -> None:
+        """Say who may be heard: nobody else counts, or takes memory. `mute` send no heartbeats."""
+        self.members, self.mute = members, mute
         for node in self._peers.keys() - members:
             for record in (self._peers, self._seen, self._claims):
                 record.pop(node, None)
@@ -79,6 +82,7 @@ class Hearing:
             heard_at=now,
             standing=beat.standing,
             is_empty=beat.is_empty,
+            knows_gateway=beat.knows_gateway,
             fresh_for=beat.fresh_for,
             hears=frozenset(beat.hears),
             two_way_at=max(echoed_at or -math.inf, before.two_way_at if before else -math.inf),
@@ -103,7 +107,10 @@ class Hearing:
             members=self.members | {self.me},
             since=self._since(now),
             peers=dict(self._peers),
+            mute=self.mute,
             gateway_at=self.gateway_at,
+            answered_at=self.answered_at,
+            silent=self.silent,
         )
 
     def echoes(self, now: Instant) -> dict[int, int]:

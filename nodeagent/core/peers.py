@@ -3,9 +3,10 @@
 A *member* is a node whose Lease counts and who announces on this network; an agent that has lost
 the API goes by the last members it knew. *Heard* is a peer whose heartbeat is recent, *two-way* one
 that also says to have heard us just now. A *quorum* is a strict majority of the members, two-way
-with us, ourselves included; half of them are enough together with the gateway, so that one of two
-nodes can go on. Any two quorums of one network share a node or the gateway: whoever judges a node
-dead has asked somebody who would have heard it.
+with us, ourselves included. Any two such share a node: whoever judges a node dead has asked
+somebody who would have heard it. So that one of two nodes can go on, half of the members are
+enough if the gateway answers and the kernels of all others do not: then these are not on the
+gateway's side of a break, and cannot say the same of us.
 
 Belongs here: conclusions from what was received, as values that are equal as long as nothing
 follows from the difference. Does not: datagrams (`beats`), what they mean for a Lease or an address
@@ -27,8 +28,8 @@ MISSED: Final = 3  # intervals without a heartbeat: not heard any more
 # node that is cut off withdraws.
 LOST: Final = 4
 SUSPECT: Final = 2  # intervals without a heartbeat after which the wire is asked, to know by then
-GATEWAY: Final = 0.5  # seconds for which an answer of the gateway counts
-PROBING: Final = 1.5  # intervals without any two-way heartbeat after which the gateway is asked
+ANSWERED: Final = 0.5  # seconds for which an answer on the wire counts
+PROBING: Final = 1.5  # intervals without any two-way heartbeat after which others are asked by ARP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +38,13 @@ class Peer:
 
     `two_way_at` is when we sent the last of ours that it proved to have heard, `fresh_for` for how
     many seconds the sender's view of the API had been whole, `hears` the ids (`node_id`) of those
-    it had heard.
+    it had heard, `knows_gateway` whether it could ask one.
     """
 
     heard_at: Instant
     standing: Standing = Standing.HELD
     is_empty: bool = False
+    knows_gateway: bool = True
     fresh_for: float = 0.0
     hears: frozenset[int] = frozenset()
     two_way_at: Instant = -math.inf
@@ -52,15 +54,20 @@ class Peer:
 class Segment:
     """What one node knows of one network.
 
-    `members` include this node. `gateway_at` is when the gateway last answered; None if the network
-    has none that we know. `since` is when we began to listen.
+    `members` include this node; `mute` are those that send no heartbeats, by their Leases.
+    `gateway_at` is when the gateway last answered, None if the network has none that we know;
+    `answered_at` when it or the kernel of any peer did. `silent` are members whose kernels were
+    asked and do not answer. `since` is when we began to listen.
     """
 
     me: NodeName
     members: frozenset[NodeName]
     since: Instant
     peers: Mapping[NodeName, Peer] = field(default_factory=dict)
+    mute: frozenset[NodeName] = frozenset()
     gateway_at: Instant | None = None
+    answered_at: Instant = -math.inf
+    silent: frozenset[NodeName] = frozenset()
 
     @property
     def interval(self) -> float:
@@ -72,12 +79,12 @@ class Segment:
 class Reach:
     """What follows; equal values mean the same.
 
-    `has_quorum`; `is_cut_off`: nobody answers here, and others could go on without us; `is_judged`:
-    a peer in reach still has the API; `absent`: members that a quorum does not hear; `yielding`:
-    peers in reach that hold nothing new (starting, fenced or draining), and those of them that say
-    to have `given_up` all; `asks_gateway`: its answer matters now. Two do not count for equality:
-    `suspects` are members that were not heard lately, and `next_change` is when time alone may
-    change any of this.
+    `has_quorum`; `is_cut_off`: nobody is heard any more, nobody answers, and others could go on
+    without us; `is_judged`: a peer in reach still has the API; `absent`: members that a quorum does
+    not hear; `yielding`: peers in reach that hold nothing new (starting, fenced or draining), and
+    those of them that say to have `given_up` all; `asks_around`: whether others answer matters now.
+    Two do not count for equality: `suspects` are members that were not heard lately, and
+    `next_change` is when time alone may change any of this.
     """
 
     has_quorum: bool = False
@@ -87,7 +94,7 @@ class Reach:
     yielding: frozenset[NodeName] = frozenset()
     given_up: frozenset[NodeName] = frozenset()
     heard: frozenset[NodeName] = frozenset()
-    asks_gateway: bool = False
+    asks_around: bool = False
     suspects: frozenset[NodeName] = field(default=frozenset(), compare=False)
     next_change: Instant = field(default=math.inf, compare=False)
 
@@ -123,21 +130,22 @@ def survey(segment: Segment, now: Instant) -> Reach:
         if node in others and now < peer.heard_at + silence
     )
     two_way = frozenset(n for n in heard if now < segment.peers[n].two_way_at + silence)
-    gateway = segment.gateway_at is not None and now < segment.gateway_at + GATEWAY
-    has_quorum = _is_quorum(len(two_way) + 1, len(segment.members), gateway=gateway)
+    gateway = segment.gateway_at is not None and now < segment.gateway_at + ANSWERED
+    is_sole = gateway and others - two_way <= segment.silent - heard
+    has_quorum = _is_quorum(len(two_way) + 1, len(segment.members), is_sole=is_sole)
     witnesses = [segment.peers[node].hears for node in two_way]
     absent = frozenset(
         node
-        for node in others
+        for node in others - segment.mute
         if has_quorum
         and now >= _heard_at(segment, node) + lost
         and not any(node_id(node) in hears for hears in witnesses)
     )
     yielding = frozenset(n for n in two_way if segment.peers[n].standing is not Standing.HELD)
-    alone = _last_two_way(segment, others)
+    alone, is_answered = _alone_since(segment, others), now < segment.answered_at + ANSWERED
     return Reach(
         has_quorum=has_quorum,
-        is_cut_off=_can_go_on_without(len(others)) and now >= alone + silence and not gateway,
+        is_cut_off=now >= alone + silence and not is_answered and _is_dispensable(segment, others),
         is_judged=any(segment.peers[node].fresh_for > 0 for node in heard),
         absent=absent,
         yielding=yielding,
@@ -147,25 +155,28 @@ def survey(segment: Segment, now: Instant) -> Reach:
             if segment.peers[n].is_empty and segment.peers[n].standing is not Standing.STARTING
         ),
         heard=heard,
-        asks_gateway=bool(others)
+        asks_around=bool(others)
         and (
             now >= alone + PROBING * segment.interval
             or 2 * (len(two_way) + 1) == len(segment.members)
         ),
         suspects=frozenset(
-            n for n in others if now >= _heard_at(segment, n) + SUSPECT * segment.interval
+            n
+            for n in others - segment.mute
+            if now >= _heard_at(segment, n) + SUSPECT * segment.interval
         ),
         next_change=_next_change(segment, others, now),
     )
 
 
-def _is_quorum(present: int, members: int, *, gateway: bool) -> bool:
-    return 2 * present > members or (2 * present == members and gateway)
+def _is_quorum(present: int, members: int, *, is_sole: bool) -> bool:
+    return 2 * present > members or (2 * present == members and is_sole)
 
 
-def _can_go_on_without(others: int) -> bool:
-    """Tell whether all others together are a quorum, at best with the gateway."""
-    return others > 0 and _is_quorum(others, others + 1, gateway=True)
+def _is_dispensable(segment: Segment, others: frozenset[NodeName]) -> bool:
+    """Tell whether all others together would be a quorum."""
+    knowing = any(segment.peers[node].knows_gateway for node in others if node in segment.peers)
+    return _is_quorum(len(others), len(others) + 1, is_sole=knowing)
 
 
 def _heard_at(segment: Segment, node: NodeName) -> Instant:
@@ -173,19 +184,26 @@ def _heard_at(segment: Segment, node: NodeName) -> Instant:
     return max(segment.since, peer.heard_at if peer is not None else -math.inf)
 
 
-def _last_two_way(segment: Segment, others: frozenset[NodeName]) -> Instant:
-    times = (peer.two_way_at for node, peer in segment.peers.items() if node in others)
-    return max(segment.since, max(times, default=-math.inf))
+def _alone_since(segment: Segment, others: frozenset[NodeName]) -> Instant:
+    """Return when we last proved to be heard by anybody; infinity if we never did.
+
+    Where heartbeats have never got through, their absence means nothing.
+    """
+    times = [peer.two_way_at for node, peer in segment.peers.items() if node in others]
+    last = max(times, default=-math.inf)
+    return math.inf if math.isinf(last) else max(segment.since, last)
 
 
 def _next_change(segment: Segment, others: frozenset[NodeName], now: Instant) -> Instant:
     step = segment.interval
-    times = [] if segment.gateway_at is None else [segment.gateway_at + GATEWAY]
+    times = [segment.answered_at + ANSWERED]
+    if segment.gateway_at is not None:
+        times.append(segment.gateway_at + ANSWERED)
     for node in others:
         heard_at = _heard_at(segment, node)
         times += (heard_at + missed * step for missed in (SUSPECT, MISSED, LOST))
         if (peer := segment.peers.get(node)) is not None:
             times.append(peer.two_way_at + MISSED * step)
-    alone = _last_two_way(segment, others)
-    times += (alone + PROBING * step, alone + MISSED * step) if others else ()
+    alone = _alone_since(segment, others)
+    times += (alone + PROBING * step, alone + MISSED * step)
     return min((at for at in times if at > now), default=math.inf)

@@ -104,6 +104,7 @@ class Node:
     hearing: Hearing | None = None
     reach: Reach = NOTHING_HEARD
     watched: dict[NodeName, LeaseView] = field(default_factory=dict)
+    around: dict[NodeName, Instant] = field(default_factory=dict)
     asked: dict[IPAddress, Instant] = field(default_factory=dict)
     answered: dict[IPAddress, Instant] = field(default_factory=dict)
     agent: Agent | None = None
@@ -117,8 +118,9 @@ class Node:
             self.incarnation + 1,
             random.Random(self.name).getrandbits(32),
         )
-        self.hearing, self.reach = Hearing(self.name, now - self.offset), NOTHING_HEARD
-        self.asked, self.answered, self.watched = {}, {}, {}
+        self.hearing = Hearing(self.name, now - self.offset)
+        self.reach = NOTHING_HEARD
+        self.asked, self.answered, self.watched, self.around = {}, {}, {}, {}
         known = replace(facts(), me=self.name, services=None, electorate=None)
         self.agent = Agent(kernel=self.host, facts=known)
 
@@ -254,14 +256,28 @@ class Cluster:
         electorate = agent.facts.electorate
         live = electorate.live if electorate is not None else frozenset()
         hearing.admit(frozenset(live - {node.name}))
-        if self.has_gateway and node.reach.asks_gateway and self.wire.sees(node.name, GATEWAY):
-            hearing.gateway_at = now
+        self._ask_around(node, hearing, now)
         reach = survey(hearing.segment(now), now)
         if reach != node.reach:
             node.pass_at = -1e9
         node.reach = reach
         if node.fresh_since is None and may_keep([reach]):
             node.lease = step(node.lease, Kept(now))
+
+    def _ask_around(self, node: Node, hearing: Hearing, now: Instant) -> None:
+        """Ask the gateway and the kernels of all others, while that matters."""
+        if not node.reach.asks_around:
+            node.around, hearing.silent = {}, frozenset()
+            return
+        for other in self.nodes:
+            is_answered = other.answers and self.wire.sees(node.name, other.name)
+            if other is not node and is_answered:
+                hearing.answered_at = now
+            if is_answered or other.name not in node.around:
+                node.around[other.name] = now
+        if self.has_gateway and self.wire.sees(node.name, GATEWAY):
+            hearing.answered_at = hearing.gateway_at = now
+        hearing.silent = frozenset(n for n, at in node.around.items() if now >= at + PROBED)
 
     def _pass(self, node: Node, now: Instant) -> None:
         agent, hearing = node.agent, node.hearing
@@ -338,6 +354,7 @@ class Cluster:
             incarnation=node.incarnation,
             sequence=node.sequence,
             standing=_standing(node, now),
+            knows_gateway=self.has_gateway,
             is_empty=not any(node.holds(vip) for vip in VIPS),
             fresh_for=now - node.fresh_since if node.fresh_since is not None else 0.0,
             hears=hearing.echoes(now),

@@ -7,7 +7,7 @@ import pytest
 
 from nodeagent.core.beats import Standing, node_id
 from nodeagent.core.peers import (
-    GATEWAY,
+    ANSWERED,
     LOST,
     MISSED,
     SHORTEST,
@@ -32,7 +32,12 @@ def segment(*, gateway_at: Instant | None = None, **peers: Peer) -> Segment:
     """Build node-a's network with node-b and node-c, of which these were heard."""
     found = {NodeName(f"node-{name}"): one for name, one in peers.items()}
     return Segment(
-        me=A, members=frozenset({A, B, C}), since=0.0, peers=found, gateway_at=gateway_at
+        me=A,
+        members=frozenset({A, B, C}),
+        since=0.0,
+        peers=found,
+        gateway_at=gateway_at,
+        answered_at=-math.inf if gateway_at is None else gateway_at,
     )
 
 
@@ -73,18 +78,26 @@ def test_a_peer_that_does_not_hear_us_counts_for_no_quorum() -> None:
 
 @pytest.mark.parametrize(
     ("gateway_at", "has_quorum"),
-    [(NOW, True), (NOW - GATEWAY, False), (None, False)],
+    [(NOW, True), (NOW - ANSWERED, False), (None, False)],
     ids=["answers", "answered long ago", "not known"],
 )
 def test_the_gateway_decides_between_two_nodes(
     gateway_at: Instant | None, *, has_quorum: bool
 ) -> None:
     """Half of the members are a quorum only together with it."""
-    found = survey(pair(gateway_at=gateway_at), NOW)
+    alone = pair(gateway_at=gateway_at, b=peer(NOW - SILENT))
+    found = survey(replace(alone, silent=frozenset({B})), NOW)
     assert found.has_quorum is has_quorum
     assert found.is_cut_off is not has_quorum
     assert found.absent == ({B} if has_quorum else frozenset())
-    assert found.asks_gateway
+    assert found.asks_around
+
+
+def test_the_gateway_decides_nothing_while_the_other_kernel_answers() -> None:
+    """Heartbeats are filtered then, and the other one could say the same."""
+    assert not survey(pair(gateway_at=NOW, b=peer(NOW - SILENT)), NOW).has_quorum
+    both = replace(pair(gateway_at=NOW, b=peer(two_way_at=-math.inf)), silent=frozenset({B}))
+    assert not survey(both, NOW).has_quorum
 
 
 def test_a_lone_member_is_its_own_quorum_and_never_cut_off() -> None:
@@ -106,6 +119,34 @@ def test_whoever_hears_us_not_lately_leaves_us_cut_off_though_we_hear_it() -> No
     """What we send is lost: to all others we are gone."""
     found = survey(segment(b=peer(NOW, two_way_at=NOW - 1.0)), NOW)
     assert found.is_cut_off
+
+
+def test_a_node_to_which_kernels_still_answer_is_not_cut_off() -> None:
+    """Heartbeats may be filtered while everything else works."""
+    alone = replace(segment(b=peer(), c=peer()), answered_at=NOW + 0.9)
+    assert not survey(alone, NOW + 1.0).is_cut_off
+    assert survey(alone, NOW + 2.0).is_cut_off
+
+
+def test_where_heartbeats_never_got_through_their_absence_means_nothing() -> None:
+    """As where a switch filters them from the beginning."""
+    never = segment(b=peer(NOW - 60.0, two_way_at=-math.inf))
+    assert not survey(never, NOW).is_cut_off
+    assert not survey(segment(), NOW).is_cut_off
+
+
+def test_one_of_two_nodes_may_stay_where_the_other_has_no_gateway_to_decide() -> None:
+    """Alone it could not start early."""
+    lone = pair(b=peer(NOW - 1.0, knows_gateway=False))
+    assert not survey(lone, NOW).is_cut_off
+
+
+def test_a_member_that_sends_no_heartbeats_is_never_absent() -> None:
+    """It runs another version, or has no key; yet it counts for the majority."""
+    found = survey(replace(segment(b=peer()), mute=frozenset({C})), NOW)
+    assert found.has_quorum
+    assert not found.absent | found.suspects
+    assert not survey(replace(segment(), mute=frozenset({B, C})), NOW).has_quorum
 
 
 def test_a_peer_with_the_api_may_judge_us() -> None:
