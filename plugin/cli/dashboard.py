@@ -23,7 +23,8 @@ SHORTEST = 0.1  # seconds: nobody reads faster
 RIB = ("gobgp", "--target", "unix:///var/run/gobgp/gobgp.sock", "global", "rib")
 
 
-def _seconds(_: click.Context, option: click.Parameter, value: str) -> float:
+def seconds(_: click.Context, option: click.Parameter, value: str) -> float:
+    """Return the seconds of an option that takes a Go duration."""
     try:
         return max(SHORTEST, parse_duration(value))
     except ValueError as error:
@@ -33,11 +34,11 @@ def _seconds(_: click.Context, option: click.Parameter, value: str) -> float:
 @click.command()
 @output
 @connection
-@click.option("--interval", default="1s", callback=_seconds, help="Between two looks; as 1s.")
+@click.option("--interval", default="1s", callback=seconds, help="Between two looks; as 1s.")
 @click.option(
     "--gobgp-interval",
     default="5s",
-    callback=_seconds,
+    callback=seconds,
     help="Between two looks into the sidecars' tables; as 5s.",
 )
 @click.pass_context

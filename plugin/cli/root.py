@@ -20,6 +20,8 @@ MODULES = {
     "plugin.cli.dashboard": ("dashboard",),
     "plugin.cli.deep": ("election", "inspect", "validate"),
     "plugin.cli.inside": ("gobgp", "ip"),
+    "plugin.cli.page": ("report",),
+    "plugin.cli.top": ("top",),
     "plugin.cli.overview": ("pools", "services", "status", "version"),
 }
 COMMANDS = {name: module for module, names in MODULES.items() for name in names}
