@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import allocator, core
+from benchmarks import allocator, core, plugin
 from benchmarks.agent import agent
 from benchmarks.figures import save, show, summarize
 from benchmarks.world import Figures, footprint, probe
@@ -146,6 +146,7 @@ BENCHES: dict[str, Bench] = {
     "agent": agent,
 }
 PURE = {"core": core.measure}  # those that need no world
+HOSTED = {"plugin": plugin.measure}  # those that need an API server only
 NODES = {"allocator": 1}  # of the world, 3 otherwise
 
 
@@ -153,11 +154,13 @@ async def run(names: list[str], control_plane: str) -> None:
     """Run benchmarks one after another."""
     console = Console(highlight=False)
     for name in names:
-        told = (PURE[name] if name in PURE else BENCHES[name]).__doc__ or ""
+        told = (PURE.get(name) or HOSTED.get(name) or BENCHES[name]).__doc__ or ""
         console.print(f"{name}: {told.splitlines()[0]}")
         begun = time.monotonic()
         if name in PURE:
             figures = PURE[name](console)
+        elif name in HOSTED:
+            figures = await HOSTED[name](console)
         else:
             async with Cluster(nodes=NODES.get(name, 3), control_plane=control_plane) as cluster:
                 figures = await BENCHES[name](cluster, console)
@@ -169,10 +172,10 @@ async def run(names: list[str], control_plane: str) -> None:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("what", choices=["all", *PURE, *BENCHES])
+    parser.add_argument("what", choices=["all", *PURE, *HOSTED, *BENCHES])
     parser.add_argument("--control-plane", choices=list(Kind), default=Kind.EMBEDDED)
     given = parser.parse_args()
-    names = [*PURE, *BENCHES] if given.what == "all" else [given.what]
+    names = [*PURE, *HOSTED, *BENCHES] if given.what == "all" else [given.what]
     asyncio.run(run(names, given.control_plane))
 
 

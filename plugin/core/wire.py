@@ -111,6 +111,11 @@ class ApiGroup(Wire, frozen=True):
     versions: tuple[GroupVersion, ...] | None = None
 
 
+def schema_of(kind: type[Wire]) -> dict[str, Any]:
+    """Return the JSON schema of a struct, with the descriptions of its docstrings."""
+    return msgspec.json.schema(kind)
+
+
 decode_event = msgspec.json.Decoder(Event).decode
 decode_pod = msgspec.json.Decoder(Pod).decode
 decode_api_resources = msgspec.json.Decoder(ApiResources).decode

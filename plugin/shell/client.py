@@ -1,4 +1,4 @@
-"""GET and PATCH on the API server: one connection per thread, and one error tree.
+"""GET on the API server: connections that are kept, and one error tree.
 
 The standard library's client: the one that the daemons use costs more to import than a whole
 command may take.
@@ -7,7 +7,6 @@ command may take.
 import http.client
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -45,7 +44,7 @@ class Client:
             )
         self._login: Login = log_in(target)
         self._seconds = _timeout(request_timeout)
-        self._local = threading.local()
+        self._idle: list[http.client.HTTPConnection] = []  # append and pop are atomic
         self._clock: tuple[float, float] | None = None  # the server's time, and when it said so
 
     def now(self) -> float:
@@ -57,52 +56,53 @@ class Client:
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> bytes:
         """Return a body; AnswerError if the server refuses, PluginError if there is no answer."""
-        return self._send("GET", f"{path}?{urlencode(params)}" if params else path)
+        return self._send(f"{path}?{urlencode(params)}" if params else path)
 
-    def merge(self, path: str, body: bytes) -> bytes:
-        """Send a JSON merge patch."""
-        return self._send("PATCH", path, body)
+    def close(self) -> None:
+        """Close the connections that are kept for the next request."""
+        while self._idle:
+            self._idle.pop().close()
 
-    def _send(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        for is_last in (False, True):
-            is_reused = getattr(self._local, "connection", None) is not None
+    def _send(self, path: str) -> bytes:
+        while True:
             try:
-                return self._exchange(method, path, body)
+                connection, is_reused = self._idle.pop(), True
+            except IndexError:
+                is_reused = False
+            try:
+                if not is_reused:
+                    connection = self._connect()
+                return self._exchange(connection, path)
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
-                self._drop()
-                if is_last or not is_reused:  # a kept connection may have been closed meanwhile
-                    raise self._unreachable(error) from error
-            except (OSError, http.client.HTTPException) as error:
-                self._drop()
+                if is_reused:
+                    continue  # a kept connection may have been closed meanwhile
                 raise self._unreachable(error) from error
-        raise AssertionError("unreachable")
+            except (OSError, http.client.HTTPException) as error:
+                raise self._unreachable(error) from error
 
-    def _exchange(self, method: str, path: str, body: bytes | None) -> bytes:
-        connection = self._connection()
-        connection.putrequest(method, self._url.path + path, skip_accept_encoding=True)
+    def _exchange(self, connection: http.client.HTTPConnection, path: str) -> bytes:
+        try:
+            self._ask(connection, path)
+            answer = connection.getresponse()
+            content = answer.read()
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        self._note_time(answer.getheader("Date"))
+        if answer.status >= 300:
+            raise self._refusal(answer.status, content)
+        return content
+
+    def _ask(self, connection: http.client.HTTPConnection, path: str) -> None:
+        connection.putrequest("GET", self._url.path + path, skip_accept_encoding=True)
         for name, value in self._login.headers.items():
             connection.putheader(name, value)
         for group in self._login.groups:
             connection.putheader("Impersonate-Group", group)
         connection.putheader("Accept", "application/json")
         connection.putheader("User-Agent", "kubectl-purelb")
-        if body is not None:
-            connection.putheader("Content-Type", "application/merge-patch+json")
-            connection.putheader("Content-Length", str(len(body)))
-        connection.endheaders(body)
-        answer = connection.getresponse()
-        content = answer.read()
-        self._note_time(answer.getheader("Date"))
-        if answer.status >= 300:
-            raise self._refusal(answer.status, content)
-        return content
-
-    def _connection(self) -> http.client.HTTPConnection:
-        found: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if found is None:
-            found = self._connect()
-            self._local.connection = found
-        return found
+        connection.endheaders()
 
     def _connect(self) -> http.client.HTTPConnection:
         host, port = self._url.hostname or "", self._url.port
@@ -122,14 +122,8 @@ class Client:
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
-    def _drop(self) -> None:
-        connection = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-            self._local.connection = None
-
     def _note_time(self, text: str | None) -> None:
-        if text is None or self._clock is not None:
+        if text is None:
             return
         try:
             self._clock = parsedate_to_datetime(text).timestamp(), time.monotonic()

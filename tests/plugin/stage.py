@@ -68,6 +68,12 @@ class Stage:
                 name = f"{path}/{one['metadata']['name']}/status"
                 await self._send("PATCH", name, {"status": one["status"]})
 
+    async def annotate(self, key: str, annotations: Mapping[str, str]) -> None:
+        """Write annotations on a Service."""
+        namespace, name = key.split("/")
+        path = f"/api/v1/namespaces/{namespace}/services/{name}"
+        await self._send("PATCH", path, {"metadata": {"annotations": dict(annotations)}})
+
     async def get(self, one: Object) -> Object:
         """Read an object as it is now."""
         return await self._send("GET", f"{path_of(one)}/{one['metadata']['name']}", None)

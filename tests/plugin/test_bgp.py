@@ -77,7 +77,7 @@ COMMANDS = {
     "bgp-sessions-check": ["bgp", "sessions", "--check"],
     "bgp-dataplane": ["bgp", "dataplane"],
     "bgp-dataplane-check": ["bgp", "dataplane", "--check"],
-    "bgp-import": ["bgp", "dataplane", "--import-only", "--node", "node-a"],
+    "bgp-dataplane-import": ["bgp", "dataplane", "--import-only", "--node", "node-a"],
     "status-bgp": ["status"],
 }
 
