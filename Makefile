@@ -4,13 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
-SOURCES := allocator bgp ipam nodeagent plugin purelb playground upkeep benchmarks tests
+SOURCES := allocator bgp ipam nodeagent plugin purelb playground upkeep benchmarks tests tools
 BENCH ?= all
 SOAK_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator
-.PHONY: soak-heartbeats bench control-plane e2e screenshots proto clean
+.PHONY: soak-heartbeats bench control-plane e2e plugin screenshots proto clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ control-plane: $(STAMP) ## Find or build a real Kubernetes control plane (minute
 e2e: control-plane ## Test with the real control plane: kubectl, the API's conformance, end to end
 	@PURELB_E2E=1 $(PYTEST) tests/component/test_apiserver_kubectl.py tests/conformance \
 		tests/manifests/test_chart.py tests/e2e
+
+plugin: $(STAMP) ## Build kubectl purelb as one file, with its Krew manifest, in build/
+	@$(BIN)/python -m tools.plugin build $(RELEASE_URL)
 
 screenshots: $(STAMP) ## Make the pictures in docs/images anew (the page needs chromium)
 	@$(BIN)/python -m tests.plugin.screenshots docs/images

@@ -1,0 +1,1 @@
+"""Scripts of the Makefile; not installed, not in images."""
