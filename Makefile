@@ -6,11 +6,12 @@ BIN := .venv/bin
 STAMP := .venv/.stamp
 SOURCES := allocator bgp ipam nodeagent plugin purelb playground upkeep benchmarks tests tools
 BENCH ?= all
+IMAGES ?= allocator lbnodeagent ipam
 SOAK_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator
-.PHONY: soak-heartbeats bench control-plane e2e plugin screenshots proto clean
+.PHONY: soak-heartbeats bench control-plane e2e plugin screenshots images sbom proto clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -82,6 +83,13 @@ plugin: $(STAMP) ## Build kubectl purelb as one file, with its Krew manifest, in
 
 screenshots: $(STAMP) ## Make the pictures in docs/images anew (the page needs chromium)
 	@$(BIN)/python -m tests.plugin.screenshots docs/images
+
+images: $(STAMP) ## Build the images (needs buildah), and look at them
+	@tools/images.sh "$$($(BIN)/python -c 'import purelb; print(purelb.VERSION)')" $(IMAGES)
+	@$(PYTEST) -s tests/images
+
+sbom: ## Write the images' bills of materials (after: make images)
+	@tools/sbom.sh build/sbom $(IMAGES)
 
 proto: ## Generate the messages of proto/*.proto anew
 	@tools/proto.sh $(PYTHON)

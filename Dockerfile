@@ -1,0 +1,73 @@
+# Images of the programs: buildah bud --target allocator|lbnodeagent|ipam .   (make images)
+#
+# A program's image holds what it imports, a Python and nothing else: no shell, no package manager.
+# Debian's packages are unpacked, not installed, since none of them needs its scripts here.
+ARG BASE=debian:bookworm-slim
+
+FROM ${BASE} AS build
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv binutils
+WORKDIR /src
+
+# Each library as a wheel, pinned by hashes, into the folder that becomes the program's.
+FROM build AS allocator-libraries
+COPY requirements/allocator.txt .
+RUN python3 -m venv /venv \
+ && /venv/bin/pip install -q --no-compile --require-hashes --only-binary :all: \
+      --target /opt/purelb -r allocator.txt
+FROM build AS lbnodeagent-libraries
+COPY requirements/nodeagent.txt .
+RUN python3 -m venv /venv \
+ && /venv/bin/pip install -q --no-compile --require-hashes --only-binary :all: \
+      --target /opt/purelb -r nodeagent.txt
+FROM build AS ipam-libraries
+COPY requirements/ipam.txt .
+RUN python3 -m venv /venv \
+ && /venv/bin/pip install -q --no-compile --require-hashes --only-binary :all: \
+      --target /opt/purelb -r ipam.txt
+
+# The root of every image: Python with what its standard library and wheels link to.
+FROM build AS root
+COPY tools/rootfs.sh .
+RUN ./rootfs.sh /root-fs libc6 libgcc-s1 libstdc++6 zlib1g libbz2-1.0 liblzma5 libexpat1 libffi8 \
+      libssl3 libsqlite3-0 libuuid1 python3-minimal python3.11-minimal libpython3.11-minimal \
+      libpython3-stdlib libpython3.11-stdlib
+# And `ip`, for a person who looks at a node.
+FROM build AS root-with-ip
+COPY tools/rootfs.sh .
+RUN ./rootfs.sh /root-fs libc6 libgcc-s1 libstdc++6 zlib1g libbz2-1.0 liblzma5 libexpat1 libffi8 \
+      libssl3 libsqlite3-0 libuuid1 python3-minimal python3.11-minimal libpython3.11-minimal \
+      libpython3-stdlib libpython3.11-stdlib \
+      iproute2 libbpf1 libelf1 libmnl0 libcap2 libbsd0 libmd0 libselinux1 libpcre2-8-0
+
+FROM scratch AS allocator
+COPY --from=root /root-fs /
+COPY --from=allocator-libraries /opt/purelb /opt/purelb
+COPY purelb /opt/purelb/purelb
+COPY upkeep /opt/purelb/upkeep
+COPY allocator /opt/purelb/allocator
+ENV PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin PYTHONPATH=/opt/purelb \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65534:65534
+EXPOSE 7472
+ENTRYPOINT ["python", "-m", "allocator"]
+
+FROM scratch AS ipam
+COPY --from=root /root-fs /
+COPY --from=ipam-libraries /opt/purelb /opt/purelb
+COPY purelb /opt/purelb/purelb
+COPY ipam /opt/purelb/ipam
+ENV PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin PYTHONPATH=/opt/purelb \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65534:65534
+ENTRYPOINT ["python", "-m", "ipam"]
+
+# Root, for its two capabilities: a container's are those of its user's files otherwise.
+FROM scratch AS lbnodeagent
+COPY --from=root-with-ip /root-fs /
+COPY --from=lbnodeagent-libraries /opt/purelb /opt/purelb
+COPY purelb /opt/purelb/purelb
+COPY nodeagent /opt/purelb/nodeagent
+ENV PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin PYTHONPATH=/opt/purelb \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+EXPOSE 7472
+ENTRYPOINT ["python", "-m", "nodeagent"]

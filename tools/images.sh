@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Builds the images with buildah: images.sh TAG TARGET... Without a registry in reach the base is made
+# from Debian's packages by mmdebstrap, once; it only builds, nothing of it is in an image.
+# CA_FILE names certificates to trust while libraries are fetched, where a proxy has its own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tag=$1; shift
+base=debian:bookworm-slim
+command -v buildah >/dev/null || { echo "buildah is needed: apt-get install buildah" >&2; exit 3; }
+
+if ! timeout 60 buildah pull --quiet --policy missing "$base" >/dev/null 2>&1; then
+  base=localhost/purelb-kopf/base:bookworm
+  if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
+    command -v mmdebstrap >/dev/null ||
+      { echo "no registry in reach, and no mmdebstrap to do without one" >&2; exit 3; }
+    echo "no registry in reach: making a base from Debian's packages"
+    folder=$(mktemp -d); trap 'rm -rf "$folder"' EXIT
+    mmdebstrap --quiet --variant=apt bookworm "$folder/root.tar"
+    printf 'FROM scratch\nADD root.tar /\n' > "$folder/Dockerfile"
+    buildah bud --quiet --tag "$base" "$folder" >/dev/null
+  fi
+fi
+
+options=(--isolation chroot --network host --layers --timestamp "${SOURCE_DATE_EPOCH:-0}")
+[ -z "${CA_FILE:-}" ] || options+=(--volume "$CA_FILE:/mnt/ca.crt:ro" --env PIP_CERT=/mnt/ca.crt)
+for target in "$@"; do
+  echo "building $target"
+  buildah bud --quiet "${options[@]}" --build-arg "BASE=$base" --target "$target" \
+    --tag "localhost/purelb-kopf/$target:$tag" . >/dev/null
+  buildah images --format '{{.Name}}:{{.Tag}} {{.Size}}' "localhost/purelb-kopf/$target:$tag"
+done
