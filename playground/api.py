@@ -42,9 +42,18 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "ServiceGroup": ("/apis/purelb.io/v2", "servicegroups"),
     "LBNodeAgent": ("/apis/purelb.io/v2", "lbnodeagents"),
+    "BGPConfiguration": ("/apis/bgp.purelb.io/v1", "configs"),
+    "BGPNodeStatus": ("/apis/bgp.purelb.io/v1", "bgpnodestatuses"),
 }
 CLUSTER_SCOPED = frozenset(
-    {"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+    {
+        "Namespace",
+        "Node",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "BGPNodeStatus",
+    }
 )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from playground.nodes import INSTALL_NAMESPACE
 from playground.pods import pods
 from playground.processes import ProcessSpec
+from playground.state import INSIDE
 from playground.topology import Machine, Topology
 
 Kubeconfig = Callable[[str], Path]  # client → path of its kubeconfig inside
@@ -47,6 +48,27 @@ def agent(machine: Machine, kubeconfig: Kubeconfig, *, lease_seconds: float) -> 
     return _python(
         name, machine.name, "nodeagent", environment=environment | _common(kubeconfig, name)
     )
+
+
+def sidecar(machine: Machine, kubeconfig: Kubeconfig, **environment: str) -> ProcessSpec:
+    """Return the BGP sidecar of a node; `environment` counts before its own."""
+    name = f"k8gobgp-{machine.name}"
+    address = machine.main.v4.ip
+    own = {
+        "NODE_NAME": machine.name,
+        "POD_NAME": f"lbnodeagent-{machine.name}",
+        "POD_NAMESPACE": INSTALL_NAMESPACE,
+        "GOBGP_SOCKET": str(gobgp_socket(machine)),
+        "METRICS_BIND_ADDRESS": f"{address}:7473",
+        "HEALTH_PROBE_BIND_ADDRESS": f"{address}:7474",
+        "KUBECONFIG": str(kubeconfig(name)),
+    }
+    return _python(name, machine.name, "bgp", environment=own | environment)
+
+
+def gobgp_socket(machine: Machine) -> Path:
+    """Return where a node's gobgpd listens: in its Pod's volume, which the nodes do not share."""
+    return INSIDE / "run/playground/gobgp" / machine.name / "gobgp.sock"
 
 
 def workload(

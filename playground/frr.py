@@ -14,10 +14,12 @@ USER = "frr"
 
 
 def prepare(folder: Path, config: str) -> None:
-    """Make the folder of one router and write its configuration."""
+    """Make the folder of one router and write the configuration of its bgpd; zebra needs none."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "frr.conf").write_text(config)
-    for path in (folder, folder / "frr.conf"):
+    shutil.chown(folder, USER, USER)
+    for daemon, text in zip(DAEMONS, ("log stdout\n", config), strict=True):
+        path = _configuration(daemon, folder)
+        path.write_text(text)
         shutil.chown(path, USER, USER)
 
 
@@ -25,7 +27,7 @@ def daemon_argv(daemon: str, folder: Path) -> tuple[str, ...]:
     """Return the command line of zebra or bgpd, in the foreground, logging to standard output."""
     return (
         f"{LIBRARY}/{daemon}",
-        *("--log", "stdout", "--config_file", str(folder / "frr.conf")),
+        *("--log", "stdout", "--config_file", str(_configuration(daemon, folder))),
         *("--socket", str(folder / "zserv.api"), "--vty_socket", str(folder)),
         *("--pid_file", str(folder / f"{daemon}.pid")),
     )
@@ -45,3 +47,7 @@ def vtysh_argv(folder: Path, *commands: str) -> tuple[str, ...]:
 def is_installed() -> bool:
     """Tell whether this machine has FRR."""
     return all(Path(LIBRARY, daemon).exists() for daemon in DAEMONS)
+
+
+def _configuration(daemon: str, folder: Path) -> Path:
+    return folder / f"{daemon}.conf"

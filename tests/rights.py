@@ -12,7 +12,10 @@ Grant = tuple[str, str, str]  # API group, resource with its subresource or obje
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 NAMESPACE = "purelb-system"
-DAEMONS = ("allocator", "lbnodeagent")
+DAEMONS = ("allocator", "lbnodeagent")  # their ServiceAccounts are called the same
+SIDECAR = "k8gobgp"  # in the node agent's Pod, with its ServiceAccount
+PROGRAMS = (*DAEMONS, SIDECAR)
+ACCOUNTS = {daemon: daemon for daemon in DAEMONS} | {SIDECAR: "lbnodeagent"}
 
 
 def documents(file: str) -> tuple[Object, ...]:
@@ -39,12 +42,13 @@ def grants(role: Object) -> Iterator[Grant]:
             yield group, resource + name, verb
 
 
-def granted(kind: str, daemon: str) -> list[Grant]:
-    """Return, sorted, what the bindings of a kind give to a daemon's ServiceAccount."""
+def granted(kind: str, program: str) -> list[Grant]:
+    """Return, sorted, what the bindings of a kind give to a program's ServiceAccount for it."""
     roles = {role["metadata"]["name"]: role for role in of_kind(kind)}
-    subject = {"kind": "ServiceAccount", "name": daemon, "namespace": NAMESPACE}
+    subject = {"kind": "ServiceAccount", "name": ACCOUNTS[program], "namespace": NAMESPACE}
     found: list[Grant] = []
     for binding in of_kind(f"{kind}Binding"):
-        if subject in binding["subjects"]:
-            found += grants(roles[binding["roleRef"]["name"]])
+        name = binding["roleRef"]["name"]
+        if subject in binding["subjects"] and name.split(":")[1] == program:
+            found += grants(roles[name])
     return sorted(found)

@@ -20,9 +20,13 @@ from bgp.core.model import (
     Policies,
     Range,
     Route,
+    Session,
     Speaker,
     Vrf,
 )
+from bgp.core.observed import Seen
+
+_UNKNOWN = Session(peer_asn=0, families=())  # like none that is ever wanted
 
 Key = TypeVar("Key", bound=str)
 T = TypeVar("T")
@@ -259,6 +263,25 @@ def _after_sessions(
             return replace(engine, peers=_without(engine.peers, peer.name))
         case _:
             assert_never(op)
+
+
+def settle(engine: Engine, seen: Seen) -> Engine:
+    """Return the state of an engine after a look at what it lists.
+
+    What somebody has removed is gone, so that it comes again; neighbors and routes that somebody
+    has added are there, so that they go.
+    """
+    if not seen.is_speaking:
+        return STOPPED
+    kept = {name: peer for name, peer in engine.peers.items() if peer.address in seen.addresses}
+    known = {peer.address for peer in kept.values()}
+    for address in sorted(seen.addresses - known):
+        name = PeerName(address)
+        kept[name] = Peer(name=name, address=address, session=_UNKNOWN)
+    routes = seen.routes | {route for route in engine.routes if route.vrf}
+    if kept == engine.peers and routes == engine.routes:
+        return engine
+    return replace(engine, peers=kept, routes=routes)
 
 
 def resets(ops: Sequence[Op]) -> tuple[PeerName, ...]:

@@ -121,6 +121,7 @@ class Supervisor:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             limit=LONGEST_LINE,
+            start_new_session=True,  # signals to our group are for us: we end it in our own way
         )
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -403,7 +403,10 @@ class BgpNodeStatusStatus(Wire, frozen=True):
     last_updated: str = ""
     heartbeat_seconds: int = 0
     healthy: bool = False
+    router_id: str = msgspec.field(name="routerID", default="")
+    router_id_source: str = msgspec.field(name="routerIDSource", default="")
     neighbors: tuple[NeighborStatus, ...] | None = None
+    conditions: tuple[Condition, ...] | None = None
 
 
 class BgpNodeStatus(Object, frozen=True):

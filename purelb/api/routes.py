@@ -44,3 +44,10 @@ class RouteKey:
     table: int
     prefix: IPNetwork
     metric: int
+
+
+def hop_order(hop: Hop) -> tuple[int, int, int]:
+    """Order next hops: by link, then by router."""
+    if hop.gateway is None:
+        return hop.index, 0, 0
+    return hop.index, hop.gateway.version, int(hop.gateway)

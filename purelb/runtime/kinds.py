@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from purelb.api import bgp
+from purelb.api.bgp import BgpConfiguration, decode_configuration
 from purelb.api.identifiers import NodeName
 from purelb.api.resources import (
     Node,
@@ -59,6 +61,13 @@ NODE_AGENTS = RareKind(
     plural="lbnodeagents",
     struct=NodeAgent,
     decode=decode_node_agent,
+)
+BGP_CONFIGURATIONS = RareKind(
+    group=bgp.GROUP,
+    version=bgp.VERSION,
+    plural="configs",
+    struct=BgpConfiguration,
+    decode=decode_configuration,
 )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from allocator.core.ledger import Ledger
 from allocator.shell.metrics import AllocatorMetrics
 from allocator.shell.world import WorldStore
+from bgp.shell.metrics import BgpMetrics
+from bgp.shell.metrics import Snapshot as BgpSnapshot
 from nodeagent.core.config import SelectorState
 from nodeagent.core.report import Told
 from nodeagent.shell.announcer import PacketCounts
@@ -23,7 +25,7 @@ def _names(registry: CollectorRegistry) -> Sequence[str]:
     """Return the names of our series as they are scraped."""
     suffix = {"counter": "_total"}
     found = (metric.name + suffix.get(metric.type, "") for metric in registry.collect())
-    return sorted(name for name in found if name.startswith("purelb_"))
+    return sorted(name for name in found if name.startswith(("purelb_", "k8gobgp_")))
 
 
 def _registries() -> Mapping[str, CollectorRegistry]:
@@ -41,7 +43,9 @@ def _registries() -> Mapping[str, CollectorRegistry]:
     )
     tallies = Tallies(renewals=RenewalCounts(), packets=PacketCounts(), looks=LookCounts())
     AgentMetrics(agent, lambda: snapshot, tallies)
-    return {"allocator": allocator, "node agent": agent}
+    sidecar = new_registry()
+    BgpMetrics(sidecar, lambda: BgpSnapshot(node=NodeName("node-a"), endpoint=""))
+    return {"allocator": allocator, "node agent": agent, "BGP sidecar": sidecar}
 
 
 def _documented() -> Mapping[str, Sequence[str]]:

@@ -14,7 +14,7 @@ from typing import Self
 
 from purelb.api.addresses import IPAddress
 from purelb.api.links import network_of
-from purelb.api.routes import Hop, KernelRoute
+from purelb.api.routes import Hop, KernelRoute, hop_order
 from purelb.runtime.errors import PermanentError, TransientError
 from purelb.runtime.netlink import wire
 from purelb.runtime.netlink.sockets import RequestSocket
@@ -186,10 +186,3 @@ def _router(attributes: dict[int, bytes]) -> IPAddress | None:
 
 def _number(value: bytes | None, default: int) -> int:
     return default if value is None else int(_U32.unpack(value)[0])
-
-
-def hop_order(hop: Hop) -> tuple[int, int, int]:
-    """Order next hops: by link, then by router."""
-    if hop.gateway is None:
-        return hop.index, 0, 0
-    return hop.index, hop.gateway.version, int(hop.gateway)

@@ -1,0 +1,127 @@
+"""One configuration out of several BGPConfigurations of a namespace, and what of it is in use.
+
+Belongs here: the order in which they count, conflicts, and that a bad one leaves the last good one
+in place. Does not: what is bad (`check`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bgp.core.check import check
+from bgp.core.check_sessions import key_of
+from bgp.core.findings import Finding, remark
+from purelb.api.bgp import BgpConfiguration, BgpSpec
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InUse:
+    """What this node acts by. `accepted` are the last good specs by uid; `spec` None: nothing.
+
+    `findings` by the name of the object, in the order in which the objects count.
+    """
+
+    spec: BgpSpec | None = None
+    accepted: Mapping[str, BgpSpec] = field(default_factory=dict)
+    findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """The findings of all objects."""
+        return tuple(one for found in self.findings.values() for one in found)
+
+
+NOTHING = InUse()
+
+
+def accept(before: InUse, objects: Iterable[BgpConfiguration]) -> InUse:
+    """Return what is in use after a change; what is bad stays as it was, what is gone goes."""
+    accepted: dict[str, BgpSpec] = {}
+    findings: dict[str, tuple[Finding, ...]] = {}
+    specs: list[tuple[str, BgpSpec]] = []
+    present = (one for one in objects if one.metadata.deletion_timestamp is None)
+    for each in sorted(present, key=lambda one: one.metadata.name):
+        meta = each.metadata
+        found = check(each.spec)
+        findings[meta.name] = found
+        if not any(finding.is_fatal for finding in found):
+            accepted[meta.uid] = each.spec
+        elif meta.uid in before.accepted:
+            accepted[meta.uid] = before.accepted[meta.uid]
+        if meta.uid in accepted:
+            specs.append((meta.name, accepted[meta.uid]))
+    if not specs:
+        return InUse(findings=findings)
+    spec = specs[0][1]
+    for name, other in specs[1:]:
+        spec, conflicts = _merge(spec, other, specs[0][0])
+        findings[name] = (*findings[name], *conflicts)
+    return InUse(spec=spec, accepted=accepted, findings=findings)
+
+
+def _merge(spec: BgpSpec, other: BgpSpec, first: str) -> tuple[BgpSpec, list[Finding]]:
+    """Add to a spec what another one has beside it; the first one's entries count."""
+    conflicts: list[Finding] = []
+    if other.global_ != spec.global_:
+        conflicts.append(remark("spec.global", f"differs from that of {first!r}, which counts"))
+
+    def added(
+        field_name: str, own: Sequence[T] | None, more: Sequence[T] | None, key: Callable[[T], str]
+    ) -> tuple[T, ...]:
+        known = {key(one) for one in own or ()}
+        fresh = []
+        for position, one in enumerate(more or ()):
+            if key(one) in known:
+                note = f"{key(one)!r} is in another BGPConfiguration already, which counts"
+                conflicts.append(remark(f"spec.{field_name}[{position}]", note))
+            else:
+                fresh.append(one)
+        return (*(own or ()), *fresh)
+
+    merged = _replaced(
+        spec,
+        neighbors=added("neighbors", spec.neighbors, other.neighbors, key_of),
+        peer_groups=added(
+            "peerGroups",
+            spec.peer_groups,
+            other.peer_groups,
+            lambda one: one.config.peer_group_name,
+        ),
+        dynamic_neighbors=added(
+            "dynamicNeighbors",
+            spec.dynamic_neighbors,
+            other.dynamic_neighbors,
+            lambda one: one.prefix,
+        ),
+        vrfs=added("vrfs", spec.vrfs, other.vrfs, lambda one: one.name),
+        defined_sets=added(
+            "definedSets",
+            spec.defined_sets,
+            other.defined_sets,
+            lambda one: f"{one.type} {one.name}",
+        ),
+        policy_definitions=added(
+            "policyDefinitions",
+            spec.policy_definitions,
+            other.policy_definitions,
+            lambda one: one.name,
+        ),
+        netlink_import=spec.netlink_import or other.netlink_import,
+        netlink_export=spec.netlink_export or other.netlink_export,
+    )
+    for name, own, more in (
+        ("netlinkImport", spec.netlink_import, other.netlink_import),
+        ("netlinkExport", spec.netlink_export, other.netlink_export),
+    ):
+        if own is not None and more is not None and own != more:
+            conflicts.append(
+                remark(f"spec.{name}", f"differs from that of {first!r}, which counts")
+            )
+    return merged, conflicts
+
+
+def _replaced(spec: BgpSpec, **parts: object) -> BgpSpec:
+    values = {name: getattr(spec, name) for name in spec.__struct_fields__}
+    return BgpSpec(**(values | parts))

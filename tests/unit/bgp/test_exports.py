@@ -1,0 +1,205 @@
+"""Which learned routes belong into the kernel, and how they get there."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv6Address
+
+import pytest
+
+from bgp.core.exports import (
+    OFF,
+    Exported,
+    FibPlan,
+    Place,
+    Policy,
+    Rule,
+    Table,
+    Ways,
+    export_policy,
+    exported,
+    fib_plan,
+    place_of,
+)
+from bgp.core.observed import LearnedPath
+from purelb.api.addresses import IPAddress, parse_ip, parse_network
+from purelb.api.identifiers import LinkName
+from purelb.api.links import RouteAnswer
+from purelb.api.routes import MAIN_TABLE, Hop, KernelRoute, RouteKey, hop_order
+from tests.unit.bgp.builders import body, spec_of
+
+ALL = Rule(name="all", table=MAIN_TABLE, metric=20)
+POLICY = Policy(protocol=186, rules=(ALL,))
+NET = parse_network("198.51.100.0/24")
+R1, R2 = "192.0.2.1", "192.0.2.2"
+
+
+def path(prefix: str = str(NET), hop: str = R1, **parts: object) -> LearnedPath:
+    """Return a path by way of a router that sent it itself."""
+    base = LearnedPath(
+        prefix=parse_network(prefix), next_hops=(parse_ip(hop),), neighbor=hop, is_best=True
+    )
+    return replace(base, **parts)  # type: ignore[arg-type]
+
+
+def answer(index: int = 2, gateway: str | None = None) -> RouteAnswer:
+    """Return the kernel's answer for a router on the link, or beyond a gateway."""
+    hop = parse_ip(gateway) if gateway is not None else None
+    return RouteAnswer(index=index, source=None, gateway=hop)
+
+
+def ways(**links: int) -> Ways:
+    """Return a kernel that reaches both routers directly."""
+    answers: Mapping[IPAddress, RouteAnswer | None] = {
+        parse_ip(R1): answer(),
+        parse_ip(R2): answer(),
+        parse_ip("203.0.113.9"): None,
+        parse_ip("203.0.113.1"): answer(gateway=R1),
+        parse_ip("198.51.100.9"): answer(gateway=R1),
+    }
+    return Ways(answers=answers, links={LinkName(name): index for name, index in links.items()})
+
+
+def found(*paths: LearnedPath, policy: Policy = POLICY, **links: int) -> tuple[Exported, ...]:
+    """Return what paths give."""
+    table = Table()
+    table.take(paths)
+    return exported(policy, table.paths, ways(**links))
+
+
+def route(*hops: tuple[str | None, int], prefix: str = str(NET)) -> KernelRoute:
+    """Return a route of ours in the main table."""
+    return KernelRoute(
+        prefix=parse_network(prefix),
+        table=MAIN_TABLE,
+        metric=20,
+        protocol=186,
+        hops=tuple(Hop(None if text is None else parse_ip(text), index) for text, index in hops),
+    )
+
+
+def test_paths_to_a_prefix_become_one_route_with_all_next_hops() -> None:
+    """They share the traffic."""
+    (one,) = found(path(), path(hop=R2))
+    assert one.route == route((R1, 2), (R2, 2))
+
+
+def test_a_router_beyond_another_is_reached_by_that_one() -> None:
+    """The kernel takes neighbors only."""
+    (one,) = found(path(hop="203.0.113.1"))
+    assert one.route == route((R1, 2))
+
+
+@pytest.mark.parametrize("hop", ["203.0.113.9", "198.51.100.9"], ids=["no way", "by itself"])
+def test_a_next_hop_without_a_way_is_the_reason(hop: str) -> None:
+    """So is one whose way might be the route itself."""
+    (one,) = found(path(hop=hop))
+    assert one.route is None
+    assert one.reason == f"its next hop cannot be reached: {hop}"
+
+
+def test_a_rule_may_trust_next_hops() -> None:
+    """Then only a way is needed, whichever."""
+    trusting = replace(POLICY, rules=(replace(ALL, checks_next_hop=False),))
+    (one,) = found(path(hop="198.51.100.9"), policy=trusting)
+    assert one.route == route((R1, 2))
+
+
+def test_a_link_local_next_hop_leaves_by_the_neighbors_link() -> None:
+    """As for IPv4 on an unnumbered session."""
+    hops = (IPv6Address("fe80::1"),)
+    (one,) = found(path(next_hops=hops, neighbor="fe80::1%eth0"), eth0=7)
+    assert one.route == route(("fe80::1", 7))
+    (lost,) = found(path(next_hops=hops, neighbor="fe80::1%eth9"), eth0=7)
+    assert lost.route is None
+
+
+def test_rules_choose_by_communities() -> None:
+    """Any of those listed; each rule has its place, and the first one of a place counts."""
+    green = Rule(name="green", table=100, metric=5, communities=frozenset({"1:1", "1:2"}))
+    large = Rule(name="large", table=200, metric=5, large_communities=frozenset({"1:1:1"}))
+    again = replace(large, name="again", table=100)
+    policy = Policy(protocol=186, rules=(green, large, again))
+    both = path(communities=("1:2",), large_communities=("1:1:1",))
+    assert [one.key.table for one in found(both, policy=policy)] == [100, 200]
+    assert [one.key.table for one in found(path(communities=("1:3",)), policy=policy)] == []
+
+
+def test_nothing_is_exported_where_it_is_off() -> None:
+    """Its places are known all the same."""
+    off = replace(POLICY, is_on=False)
+    assert found(path(), policy=off) == ()
+    assert place_of(route((R1, 2))) in off.places
+    assert off.places == {Place(protocol=186, table=MAIN_TABLE, metric=20)}
+
+
+def test_the_table_follows_what_is_told() -> None:
+    """A prefix has what was told of it last; our own routes are none of it."""
+    table = Table()
+    assert table.take([path(), path(hop=R2)])
+    assert not table.take([path(hop=R2), path()])
+    assert table.take([path()])
+    assert [one.neighbor for one in table.paths[NET]] == [R1]
+    assert table.next_hops() == {parse_ip(R1)}
+    assert table.take([path(is_withdrawn=True)])
+    assert not table.take([path(is_withdrawn=True)])
+    assert not table.take([path("10.0.0.1/32", neighbor="")])
+    assert table.paths == {}
+
+
+def test_only_what_differs_is_changed_and_only_ours_is_removed() -> None:
+    """While little is known yet, what is there stays."""
+    wanted = found(path(), path("203.0.113.0/24"))
+    there = [
+        route((R1, 2)),
+        route((R2, 2), prefix="203.0.113.0/24"),
+        route((R1, 2), prefix="10.0.0.0/8"),
+    ]
+    install = (route((R1, 2), prefix="203.0.113.0/24"),)
+    assert fib_plan(wanted, there, keeps_unknown=False) == FibPlan(
+        install=install, remove=(there[2],)
+    )
+    assert fib_plan(wanted, there, keeps_unknown=True) == FibPlan(install=install)
+    assert fib_plan((), [route((None, 2))], keeps_unknown=False).remove == (route((None, 2)),)
+    done = [one.route for one in wanted if one.route is not None]
+    assert fib_plan(wanted, done, keeps_unknown=False) == FibPlan()
+
+
+def test_next_hops_are_in_a_fixed_order() -> None:
+    """By link, what is on it before its routers."""
+    hops = [Hop(parse_ip(R2), 2), Hop(None, 2), Hop(parse_ip("::1"), 1), Hop(parse_ip(R1), 2)]
+    assert [(hop.index, str(hop.gateway)) for hop in sorted(hops, key=hop_order)] == [
+        (1, "::1"),
+        (2, "None"),
+        (2, R1),
+        (2, R2),
+    ]
+
+
+def test_routes_are_in_the_order_of_their_prefixes() -> None:
+    """Default routes and both families among them."""
+    everything = [path("0.0.0.0/0"), path("10.0.0.0/8"), path("2001:db8::/32", R1)]
+    keys = [one.key for one in found(*reversed(everything))]
+    assert keys == [RouteKey(MAIN_TABLE, one.prefix, 20) for one in everything]
+
+
+def test_the_policy_is_that_of_the_configuration() -> None:
+    """Table 0 is the main table; rules of VRFs are not for it."""
+    rules = [
+        {"name": "all", "communityList": ["1:1"], "validateNexthop": False},
+        {"name": "other", "tableId": 100, "metric": 7, "largeCommunityList": ["1:1:1"]},
+        {"name": "red", "vrf": "red"},
+    ]
+    section = {"enabled": True, "dampeningInterval": 50, "routeProtocol": 99, "rules": rules}
+    first = Rule(
+        name="all",
+        table=MAIN_TABLE,
+        metric=20,
+        communities=frozenset({"1:1"}),
+        checks_next_hop=False,
+    )
+    second = Rule(name="other", table=100, metric=7, large_communities=frozenset({"1:1:1"}))
+    assert export_policy(spec_of(body(netlinkExport=section))) == Policy(
+        protocol=99, rules=(first, second), dampening=0.05
+    )
+    assert export_policy(spec_of(body())) == OFF
+    assert export_policy(None) == OFF

@@ -1,0 +1,90 @@
+"""What is in use of one or several BGPConfigurations."""
+
+from bgp.core.merge import NOTHING, InUse, accept
+from purelb.api.bgp import BgpConfiguration
+from purelb.api.resources import Meta
+from tests.unit.bgp.builders import Body, body, group, neighbor, spec_of
+
+
+def configuration(content: Body, name: str = "default", **meta: object) -> BgpConfiguration:
+    """Return an object; its uid is its name."""
+    known = Meta(name=name, uid=name, **meta)  # type: ignore[arg-type]
+    return BgpConfiguration(metadata=known, spec=spec_of(content))
+
+
+GOOD, BAD = configuration(body()), configuration(body(**{"global": {"asn": 0}}))
+
+
+def accepted(*objects: BgpConfiguration, before: InUse = NOTHING) -> InUse:
+    """Return what is in use then."""
+    return accept(before, objects)
+
+
+def test_a_bad_change_leaves_the_last_good_one_in_use() -> None:
+    """With what is wrong; a good one afterwards counts at once."""
+    before = accepted(GOOD)
+    now = accepted(BAD, before=before)
+    assert now.spec == GOOD.spec
+    assert [finding.path for finding in now.all_findings] == ["spec.global.asn"]
+    later = configuration(body(neighbors=[]))
+    assert accepted(later, before=now).spec == later.spec
+
+
+def test_a_bad_one_that_never_was_good_is_not_used() -> None:
+    """Nothing is better than something wrong."""
+    assert accepted(BAD).spec is None
+    assert accepted(BAD).findings["default"]
+
+
+def test_what_is_deleted_or_about_to_be_counts_no_more() -> None:
+    """A finalizer of others' must not keep sessions alive."""
+    before = accepted(GOOD)
+    gone = configuration(body(), deletion_timestamp="2026-01-01T00:00:00Z")
+    assert accepted(gone, before=before) == NOTHING
+    assert accepted(before=before) == NOTHING
+
+
+def test_several_are_one_in_the_order_of_their_names() -> None:
+    """What the first has counts; the others add to it, and conflicts are told."""
+    first = configuration(
+        body(
+            peerGroups=[group("one")],
+            dynamicNeighbors=[{"prefix": "10.0.0.0/8", "peerGroup": "one"}],
+            netlinkExport={"enabled": True, "rules": [{"name": "a"}]},
+        ),
+        "a",
+    )
+    second = configuration(
+        body(
+            **{"global": {"asn": 64999}},
+            neighbors=[neighbor(), neighbor("192.0.2.2")],
+            peerGroups=[group("two")],
+            vrfs=[{"name": "red", "rd": "1:1"}],
+            definedSets=[{"type": "neighbor", "name": "n", "list": ["::1"]}],
+            policyDefinitions=[{"name": "p", "statements": []}],
+            netlinkExport={"enabled": False},
+        ),
+        "b",
+    )
+    found = accepted(second, first)
+    assert found.spec is not None
+    assert found.spec.global_.asn == 64512
+    neighbors = [one.config.neighbor_address for one in found.spec.neighbors or ()]
+    assert neighbors == ["192.0.2.1", "192.0.2.2"]
+    assert [one.config.peer_group_name for one in found.spec.peer_groups or ()] == ["one", "two"]
+    assert found.spec.netlink_export == first.spec.netlink_export
+    assert [one.path for one in found.findings["b"]] == [
+        "spec.global",
+        "spec.neighbors[0]",
+        "spec.netlinkExport",
+    ]
+    assert not any(one.is_fatal for one in found.all_findings)
+
+
+def test_two_that_agree_have_no_conflict() -> None:
+    """The second adds a neighbor."""
+    other = configuration(body(neighbors=[neighbor("192.0.2.2")], netlinkImport=None), "other")
+    found = accepted(GOOD, other)
+    assert found.all_findings == ()
+    assert found.spec is not None
+    assert len(found.spec.neighbors or ()) == 2
