@@ -110,6 +110,7 @@ def complaints(conflicts: Mapping[IPAddress, Conflict]) -> Iterator[Finding]:
     for address in sorted(taken, key=sort_key)[:MOST_TOLD]:
         message = (
             f"{conflicts[address].text} has this address of a Service, so it is not announced: "
-            "take it from that host, or out of the ServiceGroup; it is tried again by itself"
+            "take it from that host, or out of the ServiceGroup; if that host is a node without an "
+            "agent, set strictARP of kube-proxy's IPVS mode; it is tried again by itself"
         )
         yield Finding(check=Check.CONFLICT, subject=str(address), message=message)
