@@ -1,10 +1,12 @@
 """What is on the wire: who says which address is where, how often, and who is silent."""
 
 import asyncio
+import re
 import sys
 import time
 
 from playground.api import path_of
+from playground.http import Reply
 from playground.topology import Interface
 from tests.netns.capture import listening
 from tests.netns.test_nodeagent import SECONDS, Scene, play
@@ -222,6 +224,33 @@ def test_another_node_of_ours_that_has_an_address_is_no_stranger() -> None:
         assert (node, address) not in stage.watch.lost
 
     play(work)
+
+
+def test_an_ipv6_address_that_another_node_still_has_is_waited_for() -> None:
+    """The kernel calls it a duplicate; that is no stranger's, so nobody is told."""
+
+    async def work(stage: Scene) -> None:
+        (address,) = await stage.service("web", "IPv6")
+        node = await stage.placed(address)
+        peer = await other(stage, node)
+        await stage.cluster.api.delete(path_of("Service", "default", "web"))
+        await gone(stage, address)
+        place = (f"{address}/128", "dev", "eth0")
+        await stage.cluster.run(peer, "ip", "address", "add", *place, "nodad")
+        await pinned(stage, "again", "IPv6", address)
+        url = f"http://{_nic(stage, node).v4.ip}:7472/metrics"
+        await stage.cluster.wait_answer(url, machine=node, accept=_has_failed, seconds=SECONDS)
+        await stage.cluster.run(peer, "ip", "address", "del", *place)
+        assert await stage.placed(address) == node
+        events = await stage.cluster.api.items("Event", "default")
+        assert "AnnouncementFailed" not in [found["reason"] for found in events]
+
+    play(work)
+
+
+def _has_failed(metrics: Reply) -> bool:
+    found = re.search(rb"^purelb_lbnodeagent_dad_failures_total (\S+)", metrics.body, re.MULTILINE)
+    return found is not None and float(found[1]) > 0
 
 
 def test_questions_of_others_do_not_move_a_held_address() -> None:
