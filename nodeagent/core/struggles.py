@@ -9,6 +9,7 @@ Belongs here: the record of losses and what follows from it. Does not: how a los
 back (`gate`, `plan`), the names of processes (`nodeagent.shell`).
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,8 +23,9 @@ MANY: Final = 5  # losses within MINUTE that make a struggle
 MINUTE: Final = 60.0  # seconds
 QUICK: Final = 10  # losses in a row, each SOON after the return, before there are pauses
 SOON: Final = 1.0  # seconds after which an address that is back counts as having stayed
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 0.5  # seconds
-DOUBLINGS: Final = 3  # until the longest pause
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 0.4  # seconds
+DOUBLINGS: Final = 2  # until the longest pause
+TOGETHER: Final = 0.25  # seconds between instants at which pauses end, so that many end at once
 
 REMEDIES: Final = {
     "systemd-network": "put KeepConfiguration=yes into the [Network] section of the .network file "
@@ -61,7 +63,8 @@ class Struggle:
         if self.quick < QUICK:
             return LONG_AGO
         doublings = min(self.quick - QUICK, DOUBLINGS)
-        return self.losses[-1] + min(LONGEST_PAUSE, FIRST_PAUSE * (1 << doublings))
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * (1 << doublings))
+        return math.ceil((self.losses[-1] + pause) / TOGETHER) * TOGETHER
 
 
 Struggles = Mapping[IPAddress, Struggle]
