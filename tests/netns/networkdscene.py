@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from nodeagent.core.struggles import SOON
 from playground import networkd
 from playground.api import path_of
 from playground.cluster import Cluster
@@ -125,7 +126,11 @@ class Scene:
                 await asyncio.sleep(0.02)
 
     async def reload(self) -> None:
-        """Rewrite the .network file, with the same content, and let networkd read it."""
+        """Rewrite the .network file, with the same content, and let networkd read it.
+
+        After a while: reloads that follow each other at once are a fight, and waited with.
+        """
+        await asyncio.sleep(SOON)
         path = f"{networkd.state(self.machine)}/systemd/network/10-nic.network"
         times = self._configured
         await self.cluster.run(NODE, "sh", "-c", f"cp {path} {path}.new; mv {path}.new {path}")

@@ -6,9 +6,10 @@ import pytest
 
 from nodeagent.core.notices import Level
 from nodeagent.core.plan import Announce, RefreshAddress
+from nodeagent.core.remote import read_groups
 from nodeagent.core.verdicts import Away, Here, Reason
 from purelb.api.addresses import Family
-from purelb.api.identifiers import LinkName
+from purelb.api.identifiers import LinkName, ServiceKey
 from purelb.api.links import FOREVER, OUR_MARK, Link
 from purelb.core.lease import Drain, step
 from tests.kernel import Agent, Kernel
@@ -30,6 +31,7 @@ from tests.unit.nodeagent.builders import (
     route,
     service,
 )
+from tests.unit.nodeagent.test_remote import group, span
 
 ETH1, KUBE_LB0 = 3, LinkName("kube-lb0")
 ROUTES = "default dev eth0 metric 0; default dev eth1 metric 0"
@@ -112,6 +114,16 @@ def test_one_that_somebody_made_permanent_is_bounded_again() -> None:
     settled(one)
     (known,) = [e for e in one.look().addresses if e.address == VIP]
     assert known.valid_seconds <= 10
+
+
+def test_remote_addresses_beside_it_stay_permanent() -> None:
+    """Nothing is refreshed that need not be."""
+    far = span("198.51.100.0/24", "198.51.100.0/24", "/32")
+    known = facts(service(), service(ServiceKey("shop/far"), "198.51.100.7"))
+    one = agent(replace(known, pools=read_groups([group("far", far)], "purelb-system")), torn())
+    settled(one)
+    assert places(one) == [("kube-lb0", f"{VIP}/32"), ("kube-lb0", "198.51.100.7/32")]
+    assert one.decide() == ()
 
 
 def test_it_moves_to_its_link_when_the_routes_say_which() -> None:
