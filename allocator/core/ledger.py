@@ -12,10 +12,11 @@ from dataclasses import replace
 from allocator.core.decisions import Decision, Release
 from allocator.core.holdings import Allocation, Holding, Objection, Waiting, holding_of
 from allocator.core.index import AddressIndex
+from allocator.core.rests import Rest, Rests
 from allocator.core.tenancy import Tenancy
 from allocator.core.waiters import Waiters
 from purelb.api.addresses import FAMILIES, AddressRange, Family, IPAddress, family_of
-from purelb.api.identifiers import ServiceKey, SharingKey
+from purelb.api.identifiers import Instant, ServiceKey, SharingKey
 from purelb.api.problems import Problem
 from purelb.api.views import Port, ServiceView
 
@@ -34,6 +35,9 @@ class Ledger:
         self._holdings: dict[ServiceKey, Holding] = {}
         self._owners: dict[IPAddress, dict[ServiceKey, None]] = {}
         self._used: Mapping[Family, AddressIndex] = {f: AddressIndex(f) for f in FAMILIES}
+        # Those with an owner, and those that rest.
+        self._taken: Mapping[Family, AddressIndex] = {f: AddressIndex(f) for f in FAMILIES}
+        self._rests = Rests()
         self._tenancy = Tenancy()
         self._waiters = Waiters()
 
@@ -58,9 +62,13 @@ class Ledger:
         """Return how many distinct addresses of a range have an owner."""
         return self._used[span.family].count(span)
 
+    def taken(self, span: AddressRange) -> int:
+        """Return how many distinct addresses of a range have an owner or rest."""
+        return self._taken[span.family].count(span)
+
     def lowest_free(self, span: AddressRange) -> IPAddress | None:
-        """Return the lowest address of a range without an owner."""
-        return self._used[span.family].lowest_free(span)
+        """Return the lowest address of a range that has no owner and does not rest."""
+        return self._taken[span.family].lowest_free(span)
 
     def lowest_used(self, span: AddressRange) -> IPAddress | None:
         """Return the lowest address of a range with an owner."""
@@ -88,6 +96,18 @@ class Ledger:
             if holders:
                 return Objection(address=address, holder=min(holders), port=port)
         return None
+
+    def resting(self, address: IPAddress) -> Rest | None:
+        """Return for whom an address without an owner rests; None if it does not."""
+        return None if address in self._owners else self._rests.get(address)
+
+    def own_rests(self, key: ServiceKey) -> Iterable[IPAddress]:
+        """Return the addresses without an owner that rest for a Service."""
+        return (address for address in self._rests.of(key) if address not in self._owners)
+
+    def next_rest_end(self) -> Instant | None:
+        """Return when the next rest ends; None if nothing rests."""
+        return self._rests.next_end()
 
     def all_waiting(self) -> tuple[ServiceKey, ...]:
         """Return all Services with a problem, oldest first."""
@@ -139,6 +159,21 @@ class Ledger:
         changed = self._put(decision.key, kept)
         return self._waiters.by_age(self._woken(decision.key, changed))
 
+    def rest(self, rest: Rest) -> None:
+        """Let an address rest, from now on or from when its last owner leaves."""
+        if rest.address not in self._owners and rest.address not in self._rests:
+            self._taken[family_of(rest.address)].add(rest.address)
+        self._rests.add(rest)
+
+    def end_rests(self, now: Instant) -> tuple[ServiceKey, ...]:
+        """Free what has rested for long enough; returns whom that concerns, as `commit` does."""
+        woken: set[ServiceKey] = set()
+        for address in self._rests.end(now):
+            if address not in self._owners:
+                self._taken[family_of(address)].remove(address)
+                woken.update(self._waiting_for(address))
+        return self._waiters.by_age(woken)
+
     def forget(self, key: ServiceKey) -> None:
         """Drop everything about a Service without telling anybody."""
         self._put(key, None)
@@ -186,6 +221,8 @@ class Ledger:
         owners = self._owners.setdefault(address, {})
         if not owners:
             self._used[family_of(address)].add(address)
+            if address not in self._rests:
+                self._taken[family_of(address)].add(address)
         owners[holding.key] = None
         self._tenancy.join(address, holding)
 
@@ -196,6 +233,8 @@ class Ledger:
         if not owners:
             del self._owners[address]
             self._used[family_of(address)].remove(address)
+            if address not in self._rests:
+                self._taken[family_of(address)].remove(address)
 
     def _woken(self, key: ServiceKey, changed: frozenset[IPAddress]) -> set[ServiceKey]:
         """Return the other Services that a Service's change on some addresses concerns."""
@@ -204,14 +243,20 @@ class Ledger:
         if holding and holding.sharing and changed:
             woken.update(self._waiters.all_for(holding.sharing))
         for address in changed:
-            woken.update(self._waiters.all_for(address))
             owners = self._owners.get(address)
             if not owners:
-                spans = self._waiters.ranges_with(address)
-                woken.update(filter(None, map(self._waiters.oldest, spans)))
-            elif holding and key in owners and len(owners) > 1:
+                woken.update(self._waiting_for(address))
+                continue
+            woken.update(self._waiters.all_for(address))
+            if holding and key in owners and len(owners) > 1:
                 woken.update(self._clashing(address, holding))
         return woken - {key}
+
+    def _waiting_for(self, address: IPAddress) -> Iterable[ServiceKey]:
+        """Return who waits for an address that has no owner, of each range the oldest."""
+        yield from self._waiters.all_for(address)
+        for span in self._waiters.ranges_with(address):
+            yield from filter(None, [self._waiters.oldest(span)])
 
     def _clashing(self, address: IPAddress, holding: Holding) -> Iterable[ServiceKey]:
         """Return the owners of an address that may not share it with this one."""

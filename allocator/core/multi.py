@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from allocator.core.decisions import Count, Metric
 from allocator.core.holdings import Allocation
 from allocator.core.ledger import Ledger
-from allocator.core.place import Found, Lack, Placement, joined, lowest_free
+from allocator.core.place import Found, Lack, Placement, joined, lowest_free, own_rest
 from allocator.core.pool import Pool, PoolSet, PoolType, Range
 from allocator.core.request import AddressRequest
 from purelb.api.addresses import Family, IPAddress, IPNetwork
@@ -71,7 +71,7 @@ def _find(request: AddressRequest, candidate: Range, pool: Pool, ledger: Ledger)
     own = pool.reservations.own_in(request.key, candidate.addresses)
     if own is not None:
         return joined(request, own, pool, ledger)
-    free = lowest_free(candidate, ledger)
+    free = own_rest(request, candidate.spans, ledger) or lowest_free(candidate, ledger)
     return _full(candidate, pool) if free is None else Allocation(address=free, pool=pool)
 
 

@@ -16,7 +16,7 @@ from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool, PoolSet, Range
 from allocator.core.request import AddressRequest
 from allocator.core.select import check
-from purelb.api.addresses import Family, IPAddress, family_of
+from purelb.api.addresses import AddressRange, Family, IPAddress, family_of
 from purelb.api.problems import Problem
 
 
@@ -78,13 +78,20 @@ def place_pinned(
 
 
 def find(request: AddressRequest, pool: Pool, family: Family, ledger: Ledger) -> Found:
-    """Choose one address of a family: its own, that of its sharing key, else the lowest free."""
+    """Choose one address of a family.
+
+    The one kept for it, that of its sharing key, the one that it had a short while ago, else the
+    lowest free.
+    """
     own = pool.reservations.own(request.key, family)
     if own is not None:
         return joined(request, own, pool, ledger)
     bound = _bound(request, pool, family, ledger)
     if bound is not None:
         return joined(request, bound, pool, ledger)
+    spans = [span for candidate in pool.ranges[family] for span in candidate.spans]
+    if (rested := own_rest(request, spans, ledger)) is not None:
+        return Allocation(address=rested, pool=pool)
     for candidate in _in_order(request, pool, family, ledger):
         free = lowest_free(candidate, ledger)
         if free is not None:
@@ -99,6 +106,14 @@ def lowest_free(candidate: Range, ledger: Ledger) -> IPAddress | None:
     """Return the lowest address of a range that may be given and has no owner."""
     free = (ledger.lowest_free(span) for span in candidate.spans)
     return next((address for address in free if address is not None), None)
+
+
+def own_rest(
+    request: AddressRequest, spans: Sequence[AddressRange], ledger: Ledger
+) -> IPAddress | None:
+    """Return an address that a Service of this name had and that rests for it."""
+    own = ledger.own_rests(request.key)
+    return next((address for address in own if any(address in span for span in spans)), None)
 
 
 def combined(request: AddressRequest, found: Sequence[Found]) -> Placement:
@@ -162,7 +177,11 @@ def joined(request: AddressRequest, address: IPAddress, pool: Pool, ledger: Ledg
         return Lack(problem=problem, wants=frozenset({address}))
     objection = ledger.objection(address, request.key, request.sharing, request.ports)
     if objection is None:
-        return Allocation(address=address, pool=pool)
+        rest = ledger.resting(address)
+        if rest is None or rest.key == request.key:
+            return Allocation(address=address, pool=pool)
+        problem = refusals.resting(rest, pool)
+        return Lack(problem=problem, wants=frozenset({address}))
     problem = refusals.in_the_way(objection, request.sharing, pool.name)
     return Lack(problem=problem, wants=frozenset({address}))
 

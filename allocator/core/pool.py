@@ -71,6 +71,10 @@ class Uses(Protocol):
         """Return how many distinct addresses of a range have an owner."""
         ...
 
+    def taken(self, span: AddressRange) -> int:
+        """Return how many have an owner or rest after their release."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
@@ -79,7 +83,8 @@ class Pool:
     `ranges` has both families as keys, each with its ranges in the order in which they are filled;
     `extents` has the same addresses as sorted ranges that do not touch, so that an address typed
     twice counts once; `open` is what is left of them without `guarded` and `reservations`: what
-    anybody may have. An external pool has no ranges. `warnings` are faults that hurt nobody.
+    anybody may have. An external pool has no ranges. `cool_down`: for how many seconds a released
+    address rests before another Service gets it. `warnings` are faults that hurt nobody.
     """
 
     group: GroupView
@@ -89,6 +94,7 @@ class Pool:
     open: Mapping[Family, tuple[AddressRange, ...]]
     guarded: tuple[Guard, ...] = ()
     reservations: Reservations = NO_RESERVATIONS
+    cool_down: float = 0.0
     warnings: tuple[str, ...] = ()
 
     @property
@@ -110,8 +116,8 @@ class Pool:
         return sum(uses.used(extent) for extent in self.extents[family])
 
     def available(self, family: Family, uses: Uses) -> int:
-        """Return how many of them can be given to somebody."""
-        return self.capacity(family) - sum(uses.used(extent) for extent in self.open[family])
+        """Return how many of them can be given to anybody now."""
+        return self.capacity(family) - sum(uses.taken(extent) for extent in self.open[family])
 
     def capacity(self, family: Family) -> int:
         """Return how many addresses of a family anybody may have."""

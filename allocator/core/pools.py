@@ -31,6 +31,7 @@ from purelb.api.addresses import (
     parse_network,
     parse_range,
 )
+from purelb.api.durations import parse_duration
 from purelb.api.groups import GroupKey, GroupKind, GroupView, RangeEntry, view_group
 from purelb.api.identifiers import PoolName
 
@@ -148,6 +149,7 @@ def _pool(group: GroupView, guards: Guards) -> Pool:
     extents = {family: _union(found) for family, found in ranges.items()}
     every = [extent for found in extents.values() for extent in found]
     reservations = reservations_of(group, extents, guards)
+    cool_down, complaints = _cool_down(group)
     reserved = guards_of(guard_address(one, service) for one, service in reservations.kept.items())
 
     def rest(spans: Iterable[AddressRange]) -> tuple[AddressRange, ...]:
@@ -164,11 +166,26 @@ def _pool(group: GroupView, guards: Guards) -> Pool:
         open={family: rest(found) for family, found in extents.items()},
         guarded=tuple(guard for extent in every for guard in guards.within(extent)),
         reservations=reservations,
+        cool_down=cool_down,
         warnings=(
             *(text for found in ranges.values() for text in _overlaps(found)),
             *reservations.warnings,
+            *complaints,
         ),
     )
+
+
+def _cool_down(group: GroupView) -> tuple[float, tuple[str, ...]]:
+    """Return the seconds that released addresses rest, and what is wrong with the text."""
+    if not group.cool_down:
+        return 0.0, ()
+    try:
+        seconds = parse_duration(group.cool_down)
+        if seconds < 0:
+            raise ValueError(f"{group.cool_down!r} is negative")
+    except ValueError as error:
+        return 0.0, (f"released addresses do not rest, because of its coolDown: {error}",)
+    return seconds, ()
 
 
 def _external(group: GroupView) -> Pool:

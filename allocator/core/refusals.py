@@ -8,6 +8,7 @@ from allocator.core.guards import Guard
 from allocator.core.holdings import Objection
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool, PoolSet
+from allocator.core.rests import Rest
 from purelb.api.addresses import Family, IPAddress
 from purelb.api.identifiers import PoolName, ServiceKey, SharingKey
 from purelb.api.problems import Problem, Reason
@@ -39,12 +40,14 @@ def exhausted(pool: Pool, family: Family, ledger: Ledger) -> Problem:
     texts = ", ".join(found.text for found in ranges)
     is_open = pool.capacity(family) == pool.size(family)
     beside = "" if is_open else " that are neither the cluster's own nor reserved"
+    resting = sum(ledger.taken(span) - ledger.used(span) for span in pool.extents[family])
+    use = f"in use or, {resting} of them, at rest after their release" if resting else "in use"
     first = ledger.lowest_used(ranges[0].addresses)
     holder = f" ({first} is held by {ledger.owners(first)[0]})" if first else ""
     return Problem(
         reason=Reason.EXHAUSTED,
-        detail=f"{start}: all {pool.capacity(family)} {family} addresses of {texts}{beside} are in"
-        f" use and 0 are free{holder}; add a range, delete a Service that holds one, or name"
+        detail=f"{start}: all {pool.capacity(family)} {family} addresses of {texts}{beside} are"
+        f" {use} and 0 are free{holder}; add a range, delete a Service that holds one, or name"
         " another ServiceGroup in annotation purelb.io/service-group",
         pool=pool.name,
     )
@@ -66,6 +69,17 @@ def reserved(address: IPAddress, service: ServiceKey, pool: Pool) -> Problem:
         reason=Reason.OTHER,
         detail=f'{address} of pool "{pool.name}" is reserved for Service {service}; choose another'
         " address, or change spec.reservations of the ServiceGroup",
+        pool=pool.name,
+    )
+
+
+def resting(rest: Rest, pool: Pool) -> Problem:
+    """The address was released a short while ago."""
+    return Problem(
+        reason=Reason.OTHER,
+        detail=f'{rest.address} of pool "{pool.name}" was released by Service {rest.key} less than'
+        f" {pool.group.cool_down} ago and rests for now (spec.coolDown of the"
+        " ServiceGroup); wait, or choose another address",
         pool=pool.name,
     )
 

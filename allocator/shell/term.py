@@ -15,9 +15,11 @@ from allocator.shell.groups import GroupStatusWriter
 from allocator.shell.ipam import Providers
 from allocator.shell.journal import Journal
 from allocator.shell.reporter import Reporter
-from allocator.shell.worker import Worker
+from allocator.shell.rests import RestKeeper
+from allocator.shell.worker import FIRST, Worker
 from allocator.shell.world import WorldStore
 from allocator.shell.writer import ServiceWriter
+from purelb.api.identifiers import ServiceKey
 from purelb.runtime.kube import Kube
 from purelb.runtime.leadership import Leadership
 
@@ -40,6 +42,7 @@ class Term:
         journal = Journal(kube, leadership.namespace, clock)
         self.providers = Providers(store, self.ledger, journal, clock, leadership.right)
         self.worker = Worker(store, self.ledger, ServiceWriter(kube), reporter, self._decided)
+        self.rests = RestKeeper(self.ledger, clock, self._rested)
         self.providers.connect(
             self.worker.mark,
             self.groups.wake,
@@ -48,6 +51,7 @@ class Term:
 
     def begin(self) -> None:
         """Adopt every address in use; only call it with a world that is complete and fresh."""
+        self.rests.note(self._store.rests.values())
         self.worker.adopt()
         self.providers.adopt()
         self.groups.wake()
@@ -57,6 +61,10 @@ class Term:
         self.reporter.groups_changed(before)
         self.providers.pools_changed()
         self.worker.mark(affected(before, self._store.pools, self.ledger))
+        self.groups.wake()
+
+    def _rested(self, keys: tuple[ServiceKey, ...]) -> None:
+        self.worker.mark(keys, FIRST)
         self.groups.wake()
 
     def _decided(self, decision: Decision) -> None:
@@ -70,6 +78,7 @@ class Term:
             running = [
                 tasks.create_task(self.worker.run(), name="worker"),
                 tasks.create_task(self.groups.run(), name="groups"),
+                tasks.create_task(self.rests.run(), name="rests"),
                 tasks.create_task(self.providers.run(), name="providers"),
             ]
             await over.wait()

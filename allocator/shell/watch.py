@@ -32,7 +32,7 @@ class Watches:
 
     def __init__(self, kube: Kube, store: WorldStore, clock: Clock, namespace: str) -> None:
         self.group_mirror: Mirror[ServiceGroup] = Mirror(SERVICE_GROUPS, self._groups_changed)
-        self._kube, self._store = kube, store
+        self._kube, self._store, self._clock = kube, store, clock
         services: Source[ServiceView] = Source(
             # Of all types: a Service that left the type while we were away must be released.
             path="/api/v1/services",
@@ -94,10 +94,12 @@ class Watches:
                     self._store.note_departed()
 
     def _service_changed(self, old: ServiceView | None, new: ServiceView | None) -> None:
+        rests = self._store.note_released(old, new, self._clock.now())
         key = self._store.set_service(old, new)
         if old is not None and new is not None and old.without_slots() == new.without_slots():
             return
         if self._term is not None:
+            self._term.rests.note(rests)
             self._term.worker.mark([key])
 
     def _lease_changed(self, old: LeaseView | None, new: LeaseView | None) -> None:

@@ -11,8 +11,9 @@ from allocator.core.asks import Answer, Ask
 from allocator.core.decide import World
 from allocator.core.guards import NO_GUARDS, Guards
 from allocator.core.pools import PoolSet, build_pools, view_group
-from purelb.api.addresses import FAMILIES, IPNetwork
-from purelb.api.identifiers import NodeName, PoolName, ServiceKey
+from allocator.core.rests import Rest, rests_of
+from purelb.api.addresses import FAMILIES, IPAddress, IPNetwork
+from purelb.api.identifiers import Instant, NodeName, PoolName, ServiceKey
 from purelb.api.ipam import PoolStats
 from purelb.api.resources import ServiceGroup
 from purelb.api.views import LeaseView, ServiceView
@@ -61,6 +62,7 @@ class WorldStore:
         self.groups: dict[str, ServiceGroup] = {}  # by uid
         self.pools: PoolSet = build_pools((), install_namespace or None)
         self.providers = ProviderNews()
+        self.rests: dict[IPAddress, Rest] = {}  # oldest first; some may be over
         self.is_configured = False  # whether a group was ever accepted
         self._install_namespace = install_namespace
         self._is_default_announcer = is_default_announcer
@@ -78,6 +80,23 @@ class WorldStore:
             raise ValueError("a change without an object")
         self.services.pop(old.key, None)
         return old.key
+
+    def note_released(
+        self, old: ServiceView | None, new: ServiceView | None, now: Instant
+    ) -> tuple[Rest, ...]:
+        """Take in what a Service shows no more; returns what rests from now on.
+
+        Every replica does, so that the next leader knows as well.
+        """
+        if old is None or (new is not None and new.ingress == old.ingress):
+            return ()
+        begun = tuple(rests_of(old, new, self.pools, now))
+        for rest in begun:
+            self.rests.pop(rest.address, None)
+            self.rests[rest.address] = rest
+        while self.rests and next(iter(self.rests.values())).until <= now:
+            del self.rests[next(iter(self.rests))]
+        return begun
 
     def set_lease(self, old: LeaseView | None, new: LeaseView | None) -> bool:
         """Take in one change of a node's Lease; tells whether the active subnets changed."""

@@ -41,8 +41,8 @@ class GroupView:
     `kind` is None unless exactly one of the three is present. `entries` has IPv4 first, in a family
     the plural list first, then the singular field. `created` is metadata.creationTimestamp, which
     sorts by age. `namespaces` is verbatim, so it may repeat itself. `reservations` are addresses
-    as typed, each with the Service it is kept for. `provider`, `announce` and `socket` belong to
-    external groups.
+    as typed, each with the Service it is kept for; `cool_down` is a duration as typed.
+    `provider`, `announce` and `socket` belong to external groups.
     """
 
     namespace: str
@@ -62,6 +62,7 @@ class GroupView:
     enforces: bool = False
     is_default: bool = False
     reservations: tuple[tuple[str, ServiceKey], ...] = ()
+    cool_down: str = ""
 
     @property
     def key(self) -> GroupKey:
@@ -93,6 +94,7 @@ def view_group(group: ServiceGroup) -> GroupView:
         reservations=tuple(
             (entry.address, ServiceKey(entry.service)) for entry in spec.reservations or ()
         ),
+        cool_down=spec.cool_down,
     )
 
 

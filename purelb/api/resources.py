@@ -231,6 +231,7 @@ class ServiceGroupSpec(Wire, frozen=True):
     enforce_namespaces: bool = False
     namespace_default: bool = False
     reservations: tuple[Reservation, ...] | None = None
+    cool_down: str = ""
 
 
 class ServiceGroup(Object, frozen=True):

@@ -79,6 +79,12 @@ GOOD = {
           local: {v4pool: {pool: 192.0.2.0/24, subnet: 192.0.2.0/24}}
           reservations: [{address: 192.0.2.1, service: shop/web}]
     """,
+    "a cool-down": """
+        kind: ServiceGroup
+        spec:
+          local: {v4pool: {pool: 192.0.2.0/24, subnet: 192.0.2.0/24}}
+          coolDown: 1h30m0.5s
+    """,
     "empty list of namespaces": """
         kind: ServiceGroup
         spec: {namespaces: [], local: {}}
@@ -155,6 +161,18 @@ BAD = {
     "reservations of an external group": (
         "kind: ServiceGroup\nspec: {external: {provider: x, announce: local}, reservations: []}",
         "reservations need a local or remote group: write them at the external provider",
+    ),
+    "a cool-down of an external group": (
+        "kind: ServiceGroup\nspec: {external: {provider: x, announce: local}, coolDown: 10m}",
+        "coolDown needs a local or remote group: write it at the external provider",
+    ),
+    "a cool-down without a unit": (
+        "kind: ServiceGroup\nspec: {local: {}, coolDown: '10'}",
+        "spec.coolDown: Invalid value",
+    ),
+    "a cool-down that is negative": (
+        "kind: ServiceGroup\nspec: {local: {}, coolDown: -10m}",
+        "spec.coolDown: Invalid value",
     ),
     "a reservation for no Service": (
         "kind: ServiceGroup\nspec: {local: {}, reservations: [{address: 192.0.2.1, service: web}]}",

@@ -146,6 +146,11 @@ SERVICE_GROUP: dict[str, dict[str, Any]] = {
         "maxLength": 127,
         "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z]([-a-z0-9]*[a-z0-9])?$",
     },
+    ".spec.coolDown": {
+        "type": "string",
+        "maxLength": 32,
+        "pattern": r"^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h))+)$",
+    },
     ".status.announce": {"type": "string"},
     ".status.ipam": {"type": "string"},
     ".status.addresses": {"type": "array"},
@@ -305,6 +310,7 @@ def test_messages_begin_as_purelbs_and_say_what_to_write() -> None:
             "enforceNamespaces requires a non-empty namespaces list",
             "namespaceDefault requires a non-empty namespaces list",
             "reservations need a local or remote group",
+            "coolDown needs a local or remote group",
         ),
         strict=True,
     ):

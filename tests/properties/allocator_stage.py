@@ -14,9 +14,10 @@ from allocator.core.conditions import PENDING
 from allocator.core.decide import Assign, Consult, Decision, Ignore, Keep, Refuse
 from allocator.core.holdings import Holding
 from allocator.core.ledger import Ledger
-from purelb.api.addresses import Family, family_of
+from purelb.api.addresses import Family, IPAddress, family_of
 from purelb.api.groups import GroupView
 from purelb.api.identifiers import ServiceKey, service_key
+from purelb.api.views import ServiceView
 from tests.invariants import starving
 from tests.unit.allocator.builders import V4, V6, Cluster, ConflictError, group, pools
 
@@ -29,6 +30,8 @@ GROUPS: tuple[tuple[GroupView, ...], ...] = (
     (group("default", "10.0.1.0/31"), group("other", "10.0.0.1/32", namespaces=("shop",))),
     (group("default", "10.0.0.0/30", "2001:db8::/64", multi_pool=True),),
     (group("default", "10.0.0.0/30", reservations=(("10.0.0.1", service_key("shop", "b")),)),),
+    (group("default", "10.0.0.0/30", "2001:db8::/127", cool_down="60s"),),
+    (group("default", "10.0.0.0/31", multi_pool=True, cool_down="60s"),),
     (
         group("other", "10.0.0.0/31"),
         group("strict", "10.0.1.0/31", namespaces=("shop",), enforces=True),
@@ -51,6 +54,7 @@ ANNOTATIONS = (
 POLICIES = ("", "PreferDualStack", "RequireDualStack")
 PORTS = (("TCP/80",), ("TCP/443",), ("TCP/80", "UDP/53"))
 FATES = ("done", "done", "done", "lost", "unknown", "refused", "half")
+COOL_DOWN = 60.0  # seconds, of the groups that have one
 SUBNETS = ("10.0.0.0/31", "10.0.0.0/30", "10.0.1.0/31", "2001:db8::/64", "10.0.0.0/32")
 
 
@@ -66,6 +70,9 @@ class Stage:
         self.groups = groups
         self.cluster = Cluster(*groups, active_subnets=SUBNETS)
         self.in_flight: dict[ServiceKey, Decision] = {}
+        self.seen: dict[ServiceKey, ServiceView] = {}
+        # Who showed an address last, and until when it rests.
+        self.rests: dict[IPAddress, tuple[ServiceKey, float]] = {}
 
     def create(
         self,
@@ -115,6 +122,7 @@ class Stage:
         before = {holding.key: holding for holding in self.cluster.ledger.holdings()}
         decision = self.cluster.commit(key)
         check_commit(decision, before)
+        self.check_rests(decision)
         if not isinstance(decision, Keep | Ignore | Consult) and decision.change is not None:
             self.in_flight[key] = decision
 
@@ -148,12 +156,22 @@ class Stage:
         self.cluster.dirty = dict.fromkeys(keys)
 
     def settle(self) -> None:
-        """Let everything come to rest, and look at the whole."""
-        while self.in_flight:
-            self.end_write("done")
-        self.cluster.converge(limit=500)
-        self.check()
+        """Let everything come to an end, rests too, and look at the whole."""
+        self.work_off()
+        self.cluster.pass_time(COOL_DOWN)
+        self.work_off()
         self.check_rest()
+
+    def work_off(self) -> None:
+        """Decide and write until nothing is left to do."""
+        for _ in range(500):
+            self.decide_next()
+            self.check()
+            self.end_write("done")
+            self.check()
+            if not self.cluster.dirty and not self.in_flight:
+                return
+        raise AssertionError("no end after 500 decisions")
 
     def apply(self, decision: Decision, *, keeps_annotations: bool) -> None:
         """Let the API server take a write; nothing that the Service goes on to ask for may go."""
@@ -180,6 +198,33 @@ class Stage:
         for key, service in self.cluster.services.items():
             for address in service.ingress:
                 assert key in self.cluster.ledger.owners(address), f"{address} is shown and free"
+        self._note_released()
+
+    def check_rests(self, decision: Decision) -> None:
+        """Nobody gets an address that rests for another name and that nobody else owns."""
+        if not isinstance(decision, Assign):
+            return
+        for address in decision.added:
+            key, until = self.rests.get(address, (decision.key, 0.0))
+            is_shared = len(self.cluster.ledger.owners(address)) > 1
+            had = decision.before is not None and address in decision.before.addresses
+            if not had and not is_shared and key != decision.key:
+                assert self.cluster.now >= until, f"{address} rests for {key}"
+
+    def _note_released(self) -> None:
+        """Take in which addresses are shown no more since the last look."""
+        for key, old in self.seen.items():
+            new = self.cluster.services.get(key)
+            is_same = new is not None and new.uid == old.uid
+            for address in old.ingress if old.is_branded else ():
+                if not is_same or address not in self.cluster.services[key].ingress:
+                    self._let_rest(address, key)
+        self.seen = dict(self.cluster.services)
+
+    def _let_rest(self, address: IPAddress, key: ServiceKey) -> None:
+        pool = self.cluster.pools.locate(address)
+        if pool is not None and pool.group.cool_down:
+            self.rests[address] = key, self.cluster.now + COOL_DOWN
 
     def check_rest(self) -> None:
         """Check what must hold when nothing is left to do."""

@@ -46,6 +46,7 @@ def acts(stage: Stage, dice: random.Random) -> list[tuple[int, Callable[[], None
         (1, lambda: stage.crash(survivors)),
         (2, lambda: stage.reorder(dice)),
         (3, stage.settle),
+        (2, lambda: stage.cluster.pass_time(20.0)),
         (8, lambda: stage.end_write(dice.choice(FATES))),
         (12, stage.decide_next),
     ]
@@ -138,6 +139,11 @@ class AllocatorMachine(RuleBasedStateMachine):
     def crash(self, applied: list[bool]) -> None:
         """Kill the allocator."""
         self.stage.crash(applied)
+
+    @rule(seconds=st.sampled_from((20.0, 60.0)))
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass."""
+        self.stage.cluster.pass_time(seconds)
 
     @rule()
     def settle(self) -> None:

@@ -16,6 +16,7 @@ from allocator.core.guards import NO_GUARDS, Guards
 from allocator.core.ledger import Ledger
 from allocator.core.pools import GroupView, PoolSet, build_pools
 from allocator.core.report import Writes, writes_of
+from allocator.core.rests import Rest, rests_of
 from purelb.api.addresses import Family, IPAddress, IPNetwork, parse_network
 from purelb.api.groups import GroupKind, RangeEntry
 from purelb.api.identifiers import NodeName, PoolName, ServiceKey, Uid, service_key
@@ -102,6 +103,8 @@ class Cluster:
         self.departed: frozenset[NodeName] = frozenset()
         self.answers: dict[ServiceKey, Answer] = {}
         self.ledger = Ledger()
+        self.now = 1000.0
+        self.rests: list[Rest] = []  # all there ever were; a restart does not forget them
         self.objects: dict[ServiceKey, dict[str, Any]] = {}
         self.services: dict[ServiceKey, ServiceView] = {}
         self.dirty: dict[ServiceKey, None] = {}
@@ -197,6 +200,7 @@ class Cluster:
 
     def delete(self, key: ServiceKey) -> None:
         """Delete a Service."""
+        self._let_rest(self.services[key], None)
         del self.objects[key], self.services[key]
         self.dirty.setdefault(key)
 
@@ -248,10 +252,18 @@ class Cluster:
     def restart(self) -> None:
         """Lose all memory, adopt what the Services show, and mark them all, oldest first."""
         self.ledger = Ledger()
+        for rest in self.rests:
+            if rest.until > self.now:
+                self.ledger.rest(rest)
         ordered = sorted(self.services.values(), key=lambda view: (view.created, view.key))
         for view in ordered:
             self.ledger.adopt(view)
         self.dirty = dict.fromkeys(view.key for view in ordered)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, and with it rests of addresses."""
+        self.now += seconds
+        self.dirty = dict.fromkeys([*self.ledger.end_rests(self.now), *self.dirty])
 
     def ingress(self, key: ServiceKey) -> tuple[str, ...]:
         """Return the addresses a Service shows."""
@@ -265,8 +277,16 @@ class Cluster:
         self._version += 1
         body["metadata"]["resourceVersion"] = str(self._version)
         self.objects[key] = body
-        self.services[key] = view_service(decode_service(json.dumps(body)))
+        view = view_service(decode_service(json.dumps(body)))
+        if (old := self.services.get(key)) is not None:
+            self._let_rest(old, view)
+        self.services[key] = view
         self.dirty.setdefault(key)
+
+    def _let_rest(self, old: ServiceView, new: ServiceView | None) -> None:
+        for rest in rests_of(old, new, self.pools, self.now):
+            self.rests.append(rest)
+            self.ledger.rest(rest)
 
 
 def merged(target: object, patch: dict[str, Any]) -> dict[str, Any]:
