@@ -6,10 +6,11 @@ the ledger; nobody else writes here.
 
 import heapq
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from allocator.core.holdings import Waiting, Want
-from purelb.api.addresses import AddressRange, IPAddress
+from allocator.core.index import SpanIndex
+from purelb.api.addresses import FAMILIES, AddressRange, Family, IPAddress, family_of
 from purelb.api.identifiers import ServiceKey
 
 
@@ -23,8 +24,8 @@ class Waiters:
         self._waiting: dict[ServiceKey, Waiting] = {}
         self._age: dict[ServiceKey, int] = {}
         self._arrivals = itertools.count()
-        self._ranges: dict[Want, _Queue] = {}  # apart, because they are searched
-        self._others: dict[Want, _Queue] = {}
+        self._queues: dict[Want, _Queue] = {}
+        self._spans: Mapping[Family, SpanIndex] = {f: SpanIndex() for f in FAMILIES}
 
     def get(self, key: ServiceKey) -> Waiting | None:
         """Return what a Service waits for."""
@@ -55,33 +56,38 @@ class Waiters:
         if key not in self._age:
             self._age[key] = next(self._arrivals)
         for want in new - old:
-            self._queues(want).setdefault(want, _Queue()).add(key, self._age[key])
+            self._join(want, key)
         return old - new
 
     def oldest(self, want: Want) -> ServiceKey | None:
         """Return who has waited longest for something."""
-        queue = self._queues(want).get(want)
+        queue = self._queues.get(want)
         return queue.oldest() if queue else None
 
     def all_for(self, want: Want) -> Iterable[ServiceKey]:
         """Return everybody who waits for one address or sharing key."""
-        queue = self._others.get(want)
+        queue = self._queues.get(want)
         return queue.members if queue else ()
 
     def ranges_with(self, address: IPAddress) -> tuple[AddressRange, ...]:
         """Return the ranges somebody waits for that have the address."""
-        return tuple(
-            want for want in self._ranges if isinstance(want, AddressRange) and address in want
-        )
+        return tuple(self._spans[family_of(address)].having(address))
 
-    def _queues(self, want: Want) -> "dict[Want, _Queue]":
-        return self._ranges if isinstance(want, AddressRange) else self._others
+    def _join(self, want: Want, key: ServiceKey) -> None:
+        if want not in self._queues:
+            self._queues[want] = _Queue()
+            if isinstance(want, AddressRange):
+                self._spans[want.family].add(want)
+        self._queues[want].add(key, self._age[key])
 
     def _leave(self, want: Want, key: ServiceKey) -> None:
-        queues = self._queues(want)
-        queues[want].remove(key)
-        if not queues[want].members:
-            del queues[want]
+        queue = self._queues[want]
+        queue.remove(key)
+        if queue.members:
+            return
+        del self._queues[want]
+        if isinstance(want, AddressRange):
+            self._spans[want.family].remove(want)
 
 
 class _Queue:

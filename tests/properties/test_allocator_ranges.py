@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allocator.core.index import AddressIndex
+from allocator.core.index import AddressIndex, SpanIndex
 from purelb.api.addresses import AddressRange, Family
 from purelb.api.groups import GroupView
 from tests.unit.allocator.builders import V4, group, pools
@@ -39,6 +39,22 @@ def group_sets(draw: st.DrawFn) -> Sequence[GroupView]:
         )
         for name in names
     ]
+
+
+@given(acts=st.lists(spans(), max_size=12), number=SMALL)
+def test_the_index_of_ranges_agrees_with_a_list(acts: list[AddressRange], number: int) -> None:
+    """A range that is drawn again is taken out; the question is asked after each change."""
+    index, model = SpanIndex(), list[AddressRange]()
+    for span in acts:
+        if span in model:
+            index.remove(span)
+            model.remove(span)
+        else:
+            index.add(span)
+            model.append(span)
+        found = list(index.having(address(number)))
+        assert len(found) == len(set(found))
+        assert set(found) == {one for one in model if address(number) in one}
 
 
 @given(taken=st.lists(SMALL), freed=st.sets(SMALL), span=spans())
