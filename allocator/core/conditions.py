@@ -16,7 +16,7 @@ from allocator.core.pool import Fault, GroupProblem, Pool, PoolSet
 from purelb.api.addresses import FAMILIES, Family
 from purelb.api.groups import GroupKey
 from purelb.api.identifiers import PoolName
-from purelb.api.problems import Problem, Reason
+from purelb.api.problems import Problem
 from purelb.api.resources import Condition
 from purelb.api.views import ServiceView
 
@@ -92,16 +92,13 @@ def service_conditions(
 
 
 def is_told(service: ServiceView, problem: Problem) -> bool:
-    """Tell whether the Service's condition says so already.
-
-    A full pool stays full while its holders, and with them the text, change.
-    """
-    for one in service.conditions:
-        if one.type == PENDING and one.reason == _reason(problem):
-            if problem.reason is Reason.EXHAUSTED:
-                return one.message.split(":")[0] == problem.detail.split(":")[0]
-            return one.message == problem.detail
-    return False
+    """Tell whether the Service's condition says so already, in other words perhaps."""
+    return any(
+        one.type == PENDING
+        and one.reason == _reason(problem)
+        and refusals.gist(one.message) == refusals.gist(problem.detail)
+        for one in service.conditions
+    )
 
 
 def dated(

@@ -6,7 +6,7 @@ address (`place`, `multi`), what is written (`settle`).
 
 from dataclasses import dataclass, replace
 
-from allocator.core import notices
+from allocator.core import notices, refusals
 from allocator.core.asks import Ask
 from allocator.core.decisions import Count, Metric
 from allocator.core.external import Case, place_external
@@ -142,10 +142,10 @@ def _not_multi(
 
 
 def _of(placement: Placement, warning: Notice | None = None, *, is_pinned: bool = False) -> Grant:
-    """Turn what was placed into a grant; of several lacks the first is the one to report."""
+    """Turn what was placed into a grant."""
     return Grant(
         allocations=placement.allocations,
-        problem=placement.lacks[0].problem if placement.lacks else None,
+        problem=refusals.all_of([lack.problem for lack in placement.lacks]),
         wants=frozenset(want for lack in placement.lacks for want in lack.wants),
         counts=placement.counts,
         warning=warning,

@@ -7,6 +7,7 @@ Belongs here: which ranges take part, and what is missing of them. Does not: sin
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from allocator.core import refusals
 from allocator.core.decisions import Count, Metric
 from allocator.core.holdings import Allocation
 from allocator.core.ledger import Ledger
@@ -113,7 +114,7 @@ def _full(candidate: Range, pool: Pool) -> Lack:
     size = sum(span.size for span in candidate.spans)
     problem = Problem(
         reason=Reason.EXHAUSTED,
-        detail=f'pool "{pool.name}" exhausted: no available addresses in range {candidate.text}:'
+        detail=f'pool "{pool.name}" {refusals.FULL} in range {candidate.text}:'
         f" all {size} are in use and 0 are free; widen it, or delete a Service that holds one",
         pool=pool.name,
     )

@@ -4,6 +4,9 @@ Belongs here: the texts. Each names the pool or address, who holds it, and what 
 are matched by users' tools. Does not: when they apply (`place`, `multi`, `decide`).
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from allocator.core.guards import Guard
 from allocator.core.holdings import Objection
 from allocator.core.ledger import Ledger
@@ -14,22 +17,49 @@ from purelb.api.identifiers import PoolName, ServiceKey, SharingKey
 from purelb.api.problems import Problem, Reason
 
 SHOWN = 200  # characters of a provider's message
+MOST_TOLD = 3  # things that are wrong with one Service
+ALSO = "; also: "
+FULL = "exhausted: no available addresses"
+
+
+def all_of(problems: Sequence[Problem]) -> Problem | None:
+    """Return one problem that tells of all, each once; the first one is the one that is counted."""
+    told = {gist(problem.detail): problem for problem in reversed(problems)}
+    different = tuple(reversed(told.values()))
+    if len(different) < 2:
+        return different[0] if different else None
+    details = [problem.detail for problem in different[:MOST_TOLD]]
+    if len(different) > MOST_TOLD:
+        details.append(f"{len(different) - MOST_TOLD} more")
+    return replace(different[0], detail=ALSO.join(details))
 
 
 def is_news(problem: Problem, known: Problem | None) -> bool:
-    """Tell whether a person who was told `known` should be told this.
+    """Tell whether a person who was told `known` should be told this."""
+    if known is None:
+        return True
+    return (problem.reason, problem.pool) != (known.reason, known.pool) or (
+        gist(problem.detail) != gist(known.detail)
+    )
+
+
+def gist(detail: str) -> tuple[str, ...]:
+    """Return what of a text, or of several in one, is worth telling anew when it changes.
 
     A full pool stays full while its holders, and with them the text, change.
     """
-    if known is None or problem.reason is not Reason.EXHAUSTED:
-        return problem != known
-    return (problem.reason, problem.pool) != (known.reason, known.pool)
+    return tuple(_head(part) for part in detail.split(ALSO))
+
+
+def _head(part: str) -> str:
+    before, full, after = part.partition(FULL)
+    return before + full + after.partition(": ")[0] if full else part
 
 
 def exhausted(pool: Pool, family: Family, ledger: Ledger) -> Problem:
     """No address of a family is left; the text has sizes and one of the holders."""
     ranges = pool.ranges[family]
-    start = f'pool "{pool.name}" exhausted: no available addresses'
+    start = f'pool "{pool.name}" {FULL} for {family}'
     if not ranges:
         return Problem(
             reason=Reason.EXHAUSTED,
@@ -142,7 +172,7 @@ def provider_full(pool: Pool, message: str) -> Problem:
     """The provider has no address left."""
     return Problem(
         reason=Reason.EXHAUSTED,
-        detail=f'pool "{pool.name}" exhausted: no available addresses: {_provider(pool)} says'
+        detail=f'pool "{pool.name}" {FULL}: {_provider(pool)} says'
         f" {_quoted(message)}; add addresses there, delete a Service that holds one, or name"
         " another ServiceGroup in annotation purelb.io/service-group",
         pool=pool.name,
