@@ -1,7 +1,7 @@
 """The bill of materials of an image, as CycloneDX 1.5: python tools/sbom.py ROOT NAME > FILE.
 
-ROOT is the image's mounted root. Debian's packages are listed in it by `rootfs.sh`, Python's by their
-metadata.
+ROOT is the image's mounted root. Debian's packages are listed in it by `rootfs.sh`, Python's by
+their metadata.
 """
 
 import json
