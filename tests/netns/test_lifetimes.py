@@ -3,8 +3,9 @@
 import asyncio
 
 from playground.api import path_of
+from purelb.api.annotations import SKIP_IPV6_DAD
 from tests.netns.capture import listening
-from tests.netns.test_nodeagent import LEASE, SECONDS, Object, Scene, play
+from tests.netns.test_nodeagent import LEASE, SECONDS, Object, Scene, ingress, play
 
 AGENT = path_of("LBNodeAgent", "purelb-system", "default")
 GROUP = path_of("ServiceGroup", "purelb-system", "default")
@@ -62,9 +63,20 @@ def test_a_pool_can_spare_its_addresses_duplicate_detection() -> None:
             assert "nodad" not in await entry(stage, checked, {})
             assert heard.probes(checked) != []
             await stage.cluster.api.patch(GROUP, {"spec": {"local": {"skipIPv6DAD": True}}})
-            (spared,) = await stage.service("spared", "IPv6")
+            spared = await _spared(stage)
             await heard.wait_for(spared, 1)
             assert (await entry(stage, spared, {}))["nodad"]
             assert heard.probes(spared) == []
 
     play(work)
+
+
+async def _spared(stage: Scene) -> str:
+    """Create Services until the allocator has heard of the pool's change; return the address."""
+    for number in range(int(SECONDS)):
+        name = f"spared-{number}"
+        (address,) = await stage.service(name, "IPv6")
+        service = await stage.until(name, lambda found: bool(ingress(found)))
+        if service["metadata"]["annotations"].get(SKIP_IPV6_DAD) == "true":
+            return address
+    raise AssertionError("the allocator does not hear of it")
