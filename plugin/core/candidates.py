@@ -56,7 +56,7 @@ def node_choices(snapshot: Snapshot, service: ServiceView) -> Iterator[NodeChoic
         for name in names:
             why = (
                 _standing(name, found, preferred)
-                if name in candidates
+                if found is not None and name in candidates
                 else _absence(snapshot, leases.get(name), name, address)
             )
             yield NodeChoice(
@@ -68,9 +68,7 @@ def node_choices(snapshot: Snapshot, service: ServiceView) -> Iterator[NodeChoic
             )
 
 
-def _standing(name: NodeName, found: Winner | None, preferred: frozenset[NodeName]) -> str:
-    if found is None:
-        return "is a candidate"
+def _standing(name: NodeName, found: Winner, preferred: frozenset[NodeName]) -> str:
     if found.node == name:
         if name in preferred:
             return "wins among the nodes with endpoints"

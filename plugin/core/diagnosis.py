@@ -1,5 +1,7 @@
 """Why a Service has no address: what the allocator itself would say, and whether it runs."""
 
+from typing import assert_never
+
 from allocator.core.decisions import Assign, Consult, Decision, Ignore, Keep, Refuse, Release
 from allocator.core.explain import explain
 from allocator.core.request import (
@@ -43,8 +45,7 @@ def diagnose(snapshot: Snapshot, allocator: Allocator, service: ServiceView) -> 
     request = request_of(service, is_default)
     details += _request_details(request, service)
     decision = explain(allocator.world, allocator.ledger, service.key)
-    if decision.summary:
-        details.append(f"The allocator's answer: {decision.summary}")
+    details.append(f"The allocator's answer: {decision.summary}")
     return Diagnosis(
         reason=_reason(allocator, name, request, decision.decision), details=tuple(details)
     )
@@ -101,5 +102,7 @@ def _reason(
             return "UNKNOWN - it should have an address any moment; see the allocator's log"
         case Consult():
             return f"WAITING FOR THE PROVIDER OF {name}"
-        case Ignore():
-            return "UNKNOWN - the allocator leaves this Service alone"
+        case Ignore(why=why):
+            return f"NOT FOR PURELB: {why}"
+        case _:
+            assert_never(decision)

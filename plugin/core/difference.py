@@ -168,12 +168,9 @@ def _effect(
 
 
 def _mask(pool: Pool, address: IPAddress) -> str:
-    for ranges in pool.ranges.values():
-        for one in ranges:
-            if address in one.addresses:
-                default = f"/{one.subnet.prefixlen}"
-                return default if one.aggregation == "default" else one.aggregation
-    return ""
+    """Return the prefix length of an address of a pool, as `/24`."""
+    one = next(one for found in pool.ranges.values() for one in found if address in one.addresses)
+    return f"/{one.subnet.prefixlen}" if one.aggregation == "default" else one.aggregation
 
 
 def _waiting(snapshot: Snapshot, before: Allocator, after: Allocator) -> Iterator[WaitingChange]:

@@ -105,3 +105,10 @@ def test_an_address_may_move_from_group_to_group() -> None:
     )
     (found,) = report.addresses
     assert found.effect == "moves from default to new; the Service keeps it"
+
+
+def test_an_address_that_no_group_had_may_come_back() -> None:
+    """A range that was taken out by mistake."""
+    report = edited([local("192.0.2.32/28"), WEB], local("192.0.2.16/28"))
+    (found,) = report.addresses
+    assert found.effect == "comes back into default"

@@ -1,11 +1,14 @@
 """`explain`: each link of the chain, broken and whole."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from plugin.core.allocation import allocator_of
 from plugin.core.explain import Explanation, explain_service
+from plugin.core.snapshot import Gap
 from purelb.api.identifiers import ServiceKey
 from tests.plugin import scenes
 from tests.plugin.scenes import Object
@@ -25,6 +28,9 @@ FINDING = (
     '[{"type":"ReversePathFilter","subject":"eth1","severity":"Warning",'
     '"message":"rp_filter is 1","since":"2026-01-01T00:00:00Z"}]'
 )
+
+FRESH = scenes.lease("node-d", "192.0.2.0/24")
+FRESH["spec"]["renewTime"] = None
 
 
 def web(*addresses: str, **more: object) -> Object:
@@ -112,7 +118,8 @@ def test_a_whole_chain_ends_with_the_address(service: Object) -> None:
 
 def test_what_the_announcing_node_says_of_its_host_belongs_to_the_chain() -> None:
     """A filter drops what the API shows as announced."""
-    lease = scenes.lease("node-b", scenes.FRONT, conditions=FINDING)
+    note = FINDING.replace("Warning", "Normal")
+    lease = scenes.lease("node-b", scenes.FRONT, conditions=f"{FINDING[:-1]},{note[1:]}")
     found = explained([*without(scenes.LEASES[1]), lease, web(), READY])
     assert [s.message for s in found.steps if s.stage == "Host"] == ["node-b: eth1: rp_filter is 1"]
 
@@ -132,6 +139,8 @@ def test_an_address_on_its_way_to_the_winner_is_a_warning() -> None:
         ([], "node-c", "none of its networks has 192.0.2.16: 198.51.100.0/24"),
         ([scenes.node("node-d")], "node-d", "no node agent runs there"),
         ([scenes.lease("node-d", "192.0.2.0/24", announces="false")], "node-d", "only shows its"),
+        ([scenes.lease("node-d", "", expired=timedelta(hours=2))], "node-d", "is over for 2h0m"),
+        ([FRESH], "node-d", "was never renewed"),
     ],
 )
 def test_every_node_has_its_reason(objects: list[Object], node: str, why: str) -> None:
@@ -161,3 +170,13 @@ def test_groups_have_the_allocators_own_reasons() -> None:
     assert found["default"].chosen
     assert found["routed"].serves
     assert "namespace denied" in found["bank"].why
+
+
+def test_what_cannot_be_read_is_no_link_of_the_chain() -> None:
+    """Not everybody may list Pods and EndpointSlices."""
+    gaps = tuple(Gap(what=kind, why="forbidden", kind=kind) for kind in ("pods", "slices"))
+    found = replace(world([*without(scenes.ALLOCATOR), web()]), gaps=gaps)
+    service = found.by_key[ServiceKey("shop/web")]
+    explanation = explain_service(found, allocator_of(found), service)
+    assert explanation.reachable
+    assert {"Allocator", "Endpoints"}.isdisjoint(step.stage for step in explanation.steps)

@@ -73,6 +73,10 @@ CASES: dict[str, tuple[list[Object], str]] = {
         "NOT FOR PURELB: its spec.loadBalancerClass names another controller",
     ),
     "type": ([*BASE, TINY, waiting(type="ClusterIP")], "NOT FOR PURELB: it is not of type"),
+    "unbranded": (
+        [*BASE, TINY, {**HOLDER, "metadata": {"name": "web", "namespace": "shop"}}],
+        "NOT FOR PURELB: it shows an address but no annotation",
+    ),
     "external": (
         [
             *BASE,
@@ -172,8 +176,9 @@ def test_sharers_are_named_with_their_ports() -> None:
         ),
         ([{"prefix": "203.0.113.0/24", "nextHop": "0.0.0.0"}], True, False, "node-a"),
         ([{"prefix": "198.51.100.0/24", "nextHop": "0.0.0.0"}], False, False, "(none)"),
+        ([{"prefix": "nonsense", "nextHop": "0.0.0.0"}], False, False, "(none)"),
     ],
-    ids=["host route", "network", "another"],
+    ids=["host route", "network", "another", "no prefix"],
 )
 def test_the_way_to_a_remote_address_is_looked_up_in_every_table(
     routes: list[Object], in_rib: bool, advertised: bool, node: str

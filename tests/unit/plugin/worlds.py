@@ -18,6 +18,7 @@ KINDS: dict[str, Kind] = {
     "Node": kinds.NODES,
     "Pod": kinds.PODS,
     "EndpointSlice": kinds.SLICES,
+    "Event": kinds.EVENTS,
     "BGPNodeStatus": kinds.BGP_NODES,
     "BGPConfiguration": kinds.BGP_CONFIGS,
 }
