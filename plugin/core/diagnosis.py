@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from allocator.core.conditions import PENDING
 from allocator.core.decisions import Assign, Consult, Decision, Ignore, Keep, Refuse, Release
 from allocator.core.explain import explain
 from allocator.core.request import (
@@ -45,10 +46,19 @@ def diagnose(snapshot: Snapshot, allocator: Allocator, service: ServiceView) -> 
     request = request_of(service, is_default)
     details += _request_details(request, service)
     decision = explain(allocator.world, allocator.ledger, service.key)
+    told = told_pending(service)
+    if told:
+        details.append(f"The allocator told it: {told}")
     details.append(f"The allocator's answer: {decision.summary}")
     return Diagnosis(
-        reason=_reason(allocator, name, request, decision.decision), details=tuple(details)
+        reason=_reason(allocator, name, request, decision.decision, told), details=tuple(details)
     )
+
+
+def told_pending(service: ServiceView) -> str:
+    """Return what the allocator has written on a Service about an address that it lacks."""
+    found = (one for one in service.conditions if (one.type, one.status) == (PENDING, "True"))
+    return next((one.message for one in found), "")
 
 
 def _asked(allocator: Allocator, service: ServiceView) -> PoolName:
@@ -86,6 +96,7 @@ def _reason(
     name: PoolName,
     request: AddressRequest | NotOurs | Problem,
     decision: Decision,
+    told: str,
 ) -> str:
     if name not in allocator.pools.pools:
         known = {problem.group.name for problem in allocator.pools.problems.values()}
@@ -98,6 +109,9 @@ def _reason(
                 if allocator.pools.locate(pin) is None:
                     return f"REQUESTED IP {pin} IS OUTSIDE POOL RANGE"
             return f"REFUSED - {problem.detail}"
+        case Assign() | Keep() | Release() if told:
+            # It knows more than the API shows, of addresses that rest after their release.
+            return f"REFUSED - {told}"
         case Assign() | Keep() | Release():
             return "UNKNOWN - it should have an address any moment; see the allocator's log"
         case Consult():

@@ -12,7 +12,7 @@ from nodeagent.core.endpoints import LOCAL, may_announce, nodes_of
 from plugin.core.allocation import Allocator
 from plugin.core.candidates import GroupChoice, NodeChoice, group_choices, node_choices
 from plugin.core.components import ALLOCATOR, component
-from plugin.core.diagnosis import diagnose
+from plugin.core.diagnosis import diagnose, told_pending
 from plugin.core.document import Document
 from plugin.core.inspect import elections
 from plugin.core.snapshot import Snapshot
@@ -98,6 +98,8 @@ def _steps(snapshot: Snapshot, allocator: Allocator, service: ServiceView) -> It
         return
     for address in sorted(service.ingress, key=sort_key):
         yield _address(allocator, service, address)
+    if told := told_pending(service):
+        yield _step("Address", Mark.WARN, told)
     yield from _policy(snapshot, service)
     yield from _election(snapshot, service)
     yield from _announcement(snapshot, service)

@@ -301,39 +301,3 @@ def bgp_node(
             **status,
         },
     }
-
-
-def bgp_crds() -> list[Object]:
-    """Return CRDs of BGP that admit everything."""
-    return [
-        _crd("BGPConfiguration", "config", "configs", "Namespaced"),
-        _crd("BGPNodeStatus", "bgpnodestatus", "bgpnodestatuses", "Cluster"),
-    ]
-
-
-def _crd(kind: str, singular: str, plural: str, scope: str) -> Object:
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.bgp.purelb.io"},
-        "spec": {
-            "group": "bgp.purelb.io",
-            "scope": scope,
-            "names": {
-                "kind": kind,
-                "listKind": f"{kind}List",
-                "plural": plural,
-                "singular": singular,
-            },
-            "versions": [
-                {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": anything},
-                    "subresources": {"status": {}},
-                }
-            ],
-        },
-    }

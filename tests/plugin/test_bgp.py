@@ -51,7 +51,6 @@ def cluster() -> list[Object]:
     return [
         *kept,
         *(scenes.pod(f"agent-{n}", "lbnodeagent", "k8gobgp", node=f"node-{n}") for n in names),
-        *scenes.bgp_crds(),
         scenes.bgp_config(
             scenes.neighbor("192.0.2.1"),
             scenes.neighbor("198.51.100.1", nodeSelector={"matchLabels": {"zone": "back"}}),

@@ -180,3 +180,13 @@ def test_what_cannot_be_read_is_no_link_of_the_chain() -> None:
     explanation = explain_service(found, allocator_of(found), service)
     assert explanation.reachable
     assert {"Allocator", "Endpoints"}.isdisjoint(step.stage for step in explanation.steps)
+
+
+def test_a_family_that_is_still_missing_is_a_warning() -> None:
+    """The other one is served nevertheless."""
+    condition = {"type": "purelb.io/AddressPending", "status": "True", "message": "no IPv6"}
+    service = web()
+    service["status"]["conditions"] = [condition]
+    found = explained([*BASE, service, READY])
+    assert found.reachable
+    assert any(step.message == "no IPv6" and step.status == "WARN" for step in found.steps)

@@ -194,3 +194,17 @@ def test_without_bgp_a_sentence_says_so() -> None:
     report = inspected([*BASE, scenes.ROUTED_GROUP, scenes.API], "shop/api")
     assert report.bgp_note == "BGP not enabled."
     assert inspected([*BASE, scenes.DEFAULT_GROUP, scenes.WEB]).bgp_note == ""
+
+
+def told(message: str) -> Object:
+    """Return a waiting Service that the allocator has told why."""
+    condition = {"type": "purelb.io/AddressPending", "status": "True", "message": message}
+    return {**waiting(), "status": {"loadBalancer": {}, "conditions": [condition]}}
+
+
+def test_what_the_allocator_has_told_a_service_counts_where_it_knows_more() -> None:
+    """Which addresses rest after their release is in its memory only."""
+    report = inspected([*BASE, TINY, told("192.0.2.16 rests for 10m")])
+    assert report.diagnosis is not None
+    assert report.diagnosis.reason == "REFUSED - 192.0.2.16 rests for 10m"
+    assert "The allocator told it: 192.0.2.16 rests for 10m" in report.diagnosis.details
