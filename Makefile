@@ -11,7 +11,7 @@ SOAK_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator
-.PHONY: soak-heartbeats bench control-plane e2e plugin screenshots images sbom proto clean
+.PHONY: soak-heartbeats soak-bgp bench control-plane e2e plugin screenshots images sbom proto clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ soak-allocator: $(STAMP) ## Random plays of the allocator's core against a naive
 
 soak-heartbeats: $(STAMP) ## Random schedules of agents with heartbeats, in virtual time (an hour)
 	@$(BIN)/python -m tests.properties.soak heartbeats --seconds $(SOAK_SECONDS)
+
+soak-bgp: $(STAMP) ## Kill gobgpd and sidecars at random under traffic (ten minutes)
+	@PURELB_SOAK=1 $(PYTEST) -s tests/netns/test_bgp_kill.py
 
 bench: $(STAMP) ## Measure (one: make bench BENCH=create); writes benchmarks/results/latest.json
 	@$(BIN)/python -m benchmarks $(BENCH)

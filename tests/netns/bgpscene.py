@@ -109,6 +109,22 @@ class Scene:
                 kubeconfig = self.cluster.kubeconfig
                 await self.cluster.start(daemons.sidecar(machine, kubeconfig, **environment))
 
+    def engine_pid(self, node: str) -> int | None:
+        """Return the process of a node's gobgpd, as the playground numbers it."""
+        machine = next(one for one in self.machines if one.name == node)
+        mark = f"--api-hosts\0unix://{daemons.gobgp_socket(machine)}"
+        for entry in (self.cluster.paths.root / "proc").iterdir():
+            if entry.name.isdecimal():
+                with contextlib.suppress(OSError):
+                    if mark in (entry / "cmdline").read_text():
+                        return int(entry.name)
+        return None
+
+    async def kill_engine(self, node: str) -> None:
+        """Kill a node's gobgpd, if it has one right now."""
+        if (pid := self.engine_pid(node)) is not None:
+            await self.cluster.run(node, "kill", "-9", str(pid), check=False)
+
     async def apply(self, body: Body) -> None:
         """Create or change an object."""
         await self.cluster.api.apply(body)

@@ -57,7 +57,7 @@ class RouteSocket:
         """Return every unicast route of a protocol, of all tables. Raises TransientError."""
         try:
             for _ in range(ATTEMPTS):
-                found = await self._requests.dump(_dump(), _parse)
+                found = await self._requests.dump(_dump(), parse_route)
                 if found is not None:
                     return tuple(route for route in found if route.protocol == protocol)
         except OSError as error:
@@ -147,7 +147,8 @@ def _next_hop(route: KernelRoute, hop: Hop) -> bytes:
     return _HOP.pack(_HOP.size + len(gateway), 0, 0, hop.index) + gateway
 
 
-def _parse(body: bytes) -> KernelRoute | None:
+def parse_route(body: bytes) -> KernelRoute | None:
+    """Read a RTM_NEWROUTE or RTM_DELROUTE; None for what is no unicast route of an IP family."""
     _, length, _, _, table, protocol, _, kind, _ = wire.ROUTE.unpack_from(body)
     if kind != RTN_UNICAST:
         return None
