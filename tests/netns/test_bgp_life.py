@@ -1,0 +1,299 @@
+"""Sidecars through the life of a configuration and of a node: changes, mistakes, ends."""
+
+import asyncio
+import signal
+import time
+
+import pytest
+
+from playground import daemons
+from playground.api import path_of
+from tests.netns.bgpscene import (
+    LINK,
+    SECONDS,
+    Body,
+    Scene,
+    condition,
+    configuration,
+    frr_config,
+    is_up,
+    needs_bgp,
+    neighbor,
+    play,
+)
+from tests.netns.test_nodeagent_remote import endpoint
+
+pytestmark = [needs_bgp, pytest.mark.timeout(180)]
+CONFIGS = path_of("BGPConfiguration", "purelb-system")
+EXPORT = {"enabled": True, "rules": [{"name": "all"}]}
+NETWORK = ("address-family ipv4 unicast", "network 198.51.100.0/24", "exit-address-family")
+FAR: Body = {
+    "apiVersion": "purelb.io/v2",
+    "kind": "ServiceGroup",
+    "metadata": {"name": "far", "namespace": "purelb-system"},
+    "spec": {"remote": {"v4pool": {"pool": "203.0.113.0/28", "subnet": "203.0.113.0/24"}}},
+}
+LEARNED = "198.51.100.0/24 via 192.0.2.1"
+
+
+async def configured(stage: Scene, body: Body) -> None:
+    """Start node-a's sidecar and wait until the router has its one route."""
+    await stage.start("node-a")
+    await stage.apply(body)
+    await stage.add("node-a", "10.0.0.1/32")
+    await stage.routes(lambda found: set(found) == {"10.0.0.1"})
+
+
+async def has_learned(stage: Scene, *, is_there: bool = True) -> bool:
+    """Tell whether node-a's kernel has the router's network."""
+    done = await stage.cluster.run("node-a", "ip", "route", "show")
+    return (LEARNED in done.stdout) is is_there
+
+
+async def ready(stage: Scene, status: str, message: str | None = None) -> Body:
+    """Wait for the condition Ready of the BGPConfiguration, and its message if it is given."""
+    async with asyncio.timeout(SECONDS):
+        async for _, found in stage.cluster.api.watch(CONFIGS):
+            conditions = found.get("status", {}).get("conditions") or []
+            for one in conditions:
+                is_meant = (one["type"], one["status"]) == ("Ready", status)
+                if is_meant and message in (None, one["message"]):
+                    return dict(found["status"], **one)
+    raise AssertionError("the watch ended")
+
+
+def test_a_bad_configuration_is_named_and_the_running_one_stays() -> None:
+    """In the status of the node and of the object; the right one counts again at once."""
+
+    async def story(stage: Scene) -> None:
+        await configured(stage, configuration())
+        good = await ready(stage, "True", "")
+        assert good["neighborCount"] == 1
+        status = await stage.status("node-a", is_up)
+        since = status["neighbors"][0]["sessionUpSince"]
+        timers = {"config": {"holdTime": 2}}
+        await stage.apply(configuration(neighbor(timers=timers), overall={"asn": 23456}))
+        bad = await ready(stage, "False")
+        assert bad["reason"] == "ConfigurationInvalid"
+        assert "spec.global.asn: 23456 is reserved" in bad["message"]
+        assert "spec.neighbors[0].timers.config.holdTime: 2 is too short" in bad["message"]
+        status = await stage.status(
+            "node-a", lambda s: condition(s, "Configured")["reason"] == "ConfigurationInvalid"
+        )
+        assert "the one before it stays" in condition(status, "Configured")["message"]
+        await stage.add("node-a", "10.0.0.2/32")
+        await stage.routes(lambda found: set(found) == {"10.0.0.1", "10.0.0.2"})
+        await stage.apply(configuration())
+        await ready(stage, "True")
+        status = await stage.status("node-a", lambda s: s["healthy"])
+        assert status["neighbors"][0]["sessionUpSince"] == since
+
+    play(story)
+
+
+def test_a_changed_asn_is_applied_without_a_restart_of_the_sidecar() -> None:
+    """It is told before."""
+
+    async def story(stage: Scene) -> None:
+        await configured(stage, configuration())
+        await stage.router.configure("router bgp 64513", "neighbor nodes remote-as 64999")
+        await stage.apply(configuration(overall={"asn": 64999}))
+        assert await stage.events("SpeakerRestarts")
+        status = await stage.status("node-a", lambda s: is_up(s) and s["asn"] == 64999)
+        assert status["neighbors"][0]["localASN"] == 64999
+        await stage.routes(lambda found: set(found) == {"10.0.0.1"})
+
+    play(story)
+
+
+def test_a_deleted_configuration_takes_everything_along() -> None:
+    """Sessions, prefixes and our routes in the kernel; PureLB's finalizer does not hold it up."""
+
+    async def story(stage: Scene) -> None:
+        body = configuration(netlinkExport=EXPORT)
+        body["metadata"]["finalizers"] = ["bgp.purelb.io/finalizer"]
+        await configured(stage, body)
+        await stage.until(lambda: has_learned(stage))
+        await stage.cluster.api.delete(f"{CONFIGS}/default")
+        await stage.routes(lambda found: not found)
+        await stage.until(lambda: has_learned(stage, is_there=False))
+        status = await stage.status("node-a", lambda s: s["neighborCount"] == 0)
+        assert condition(status, "Configured")["reason"] == "NotConfigured"
+        assert status["healthy"]
+
+    play(story, config=frr_config(*NETWORK))
+
+
+def test_export_switched_off_takes_out_exactly_what_it_put_in() -> None:
+    """The session stays."""
+
+    async def story(stage: Scene) -> None:
+        await stage.ip("node-a", "route add 203.0.113.0/24 via 192.0.2.1 proto bgp metric 20")
+        await stage.ip("node-a", "route del 203.0.113.0/24 proto bgp metric 20")
+        await stage.ip("node-a", "route add 203.0.113.0/24 via 192.0.2.1 proto bgp metric 21")
+        await configured(stage, configuration(netlinkExport=EXPORT))
+        await stage.until(lambda: has_learned(stage))
+        await stage.apply(configuration(netlinkExport={**EXPORT, "enabled": False}))
+        await stage.until(lambda: has_learned(stage, is_there=False))
+        done = await stage.cluster.run("node-a", "ip", "route", "show", "203.0.113.0/24")
+        assert "metric 21" in done.stdout
+
+    play(story, config=frr_config(*NETWORK))
+
+
+def test_a_busy_port_is_told_and_tried_again() -> None:
+    """With the engine's own words."""
+
+    async def story(stage: Scene) -> None:
+        hog = "import socket,time; s=socket.create_server(('0.0.0.0',179)); time.sleep(600)"
+        async with stage.cluster.running("node-a", "python3", "-c", hog):
+            await stage.start()
+            await stage.apply(configuration())
+            status = await stage.status(
+                "node-a", lambda s: condition(s, "Configured")["reason"] == "EngineRefuses"
+            )
+            assert "address already in use" in condition(status, "Configured")["message"]
+        await stage.status("node-a", is_up)
+
+    play(story)
+
+
+def test_a_stopping_sidecar_withdraws_before_the_addresses_go() -> None:
+    """They are still there when the router has let go; our routes go from the kernel, too."""
+
+    async def story(stage: Scene) -> None:
+        await configured(stage, configuration(netlinkExport=EXPORT))
+        await stage.until(lambda: has_learned(stage))
+        assert await stage.cluster.stop(stage.sidecar("node-a")) == 0
+        await stage.routes(lambda found: not found)
+        shown = await stage.cluster.run("node-a", "ip", "address", "show", "dev", LINK)
+        assert "10.0.0.1/32" in shown.stdout
+        assert await has_learned(stage, is_there=False)
+        path = path_of("BGPNodeStatus", name="node-a")
+        status = (await stage.cluster.api.get(path))["status"]
+        assert (status["healthy"], condition(status, "Ready")["reason"]) == (False, "AgentShutdown")
+        assert stage.engine_pid("node-a") is None
+
+    play(story, config=frr_config(*NETWORK))
+
+
+def test_routes_are_marked_before_they_are_withdrawn_where_that_is_asked_for() -> None:
+    """With the community GRACEFUL_SHUTDOWN (RFC 8326)."""
+
+    async def story(stage: Scene) -> None:
+        await stage.start(BGP_DRAIN="graceful-shutdown", BGP_DRAIN_SECONDS="3s")
+        await stage.apply(configuration())
+        await stage.add("node-a", "10.0.0.1/32")
+        await stage.routes(lambda found: set(found) == {"10.0.0.1"})
+        await stage.cluster.signal(stage.sidecar("node-a"), signal.SIGTERM)
+
+        async def is_marked() -> bool:
+            found = await stage.router.show("bgp ipv4 unicast 10.0.0.1/32")
+            paths = found.get("paths") or [{}]
+            return "graceful-shutdown" in str(paths[0].get("community", {}).get("string"))
+
+        await stage.until(is_marked)
+        assert await stage.cluster.wait(stage.sidecar("node-a")) == 0
+        await stage.routes(lambda found: not found)
+
+    play(story)
+
+
+def test_a_changed_label_of_the_node_changes_its_neighbors() -> None:
+    """Selectors are judged anew."""
+    chosen = neighbor(nodeSelector={"matchLabels": {"rack": "one"}})
+
+    async def story(stage: Scene) -> None:
+        await stage.start()
+        await stage.apply(configuration(chosen))
+        status = await stage.status(
+            "node-a", lambda s: condition(s, "SessionsEstablished")["status"] == "False"
+        )
+        assert condition(status, "SessionsEstablished")["reason"] == "NoMatchingNeighbors"
+        node = path_of("Node", name="node-a")
+        await stage.cluster.api.patch(node, {"metadata": {"labels": {"rack": "one"}}})
+        await stage.status("node-a", is_up)
+        await stage.cluster.api.patch(node, {"metadata": {"labels": {"rack": None}}})
+        await stage.status("node-a", lambda s: s["neighborCount"] == 0)
+
+    play(story)
+
+
+def test_a_status_that_somebody_deletes_comes_again() -> None:
+    """And one that is not wanted goes."""
+
+    async def story(stage: Scene) -> None:
+        await configured(stage, configuration())
+        path = path_of("BGPNodeStatus", name="node-a")
+        await stage.status("node-a", lambda s: s["healthy"])
+        await stage.cluster.api.delete(path)
+        await stage.add("node-a", "10.0.0.2/32")
+        status = await stage.status("node-a", lambda s: s["rib"]["localRouteCount"] == 2)
+        assert status["nodeName"] == "node-a"
+        await stage.apply(configuration(overall={"nodeStatus": {"enabled": False}}))
+
+        async def is_gone() -> bool:
+            items = (await stage.cluster.api.get(path_of("BGPNodeStatus")))["items"]
+            return not items
+
+        await stage.until(is_gone)
+        reply = await stage.cluster.fetch("http://192.0.2.11:7474/readyz", machine="router")
+        assert reply.status == 200
+
+    play(story)
+
+
+def far_service(**spec: object) -> Body:
+    """Return a Service of the remote pool."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "far",
+            "namespace": "default",
+            "annotations": {"purelb.io/service-group": "far"},
+        },
+        "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], **spec},
+    }
+
+
+def slices(*nodes: str) -> Body:
+    """Return the EndpointSlice of the Service with an endpoint on each of some nodes."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "far-1",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "far"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [endpoint(f"10.244.0.{n}", node) for n, node in enumerate(nodes, start=1)],
+    }
+
+
+def test_with_the_policy_local_only_nodes_with_endpoints_are_routers_next_hops() -> None:
+    """Allocator, agents and sidecars together; the last endpoint's end is a withdrawal at once."""
+
+    async def story(stage: Scene) -> None:
+        cluster = stage.cluster
+        await cluster.api.create(FAR)
+        agents = {"apiVersion": "purelb.io/v2", "kind": "LBNodeAgent"}
+        meta = {"name": "default", "namespace": "purelb-system"}
+        await cluster.api.create({**agents, "metadata": meta, "spec": {"local": {}}})
+        for spec in daemons.daemons(cluster.topology, cluster.kubeconfig, lease_seconds=5.0):
+            await cluster.start(spec)
+        await stage.start()
+        await stage.apply(configuration())
+        await cluster.api.create(far_service(externalTrafficPolicy="Local"))
+        await cluster.api.apply(slices("node-a", "node-b"))
+        hops = ("192.0.2.11", "192.0.2.12")
+        await stage.routes(lambda found: list(found.values()) == [hops])
+        await cluster.api.apply(slices("node-b"))
+        begun = time.monotonic()
+        await stage.routes(lambda found: list(found.values()) == [hops[1:]])
+        print(f"withdrawn {time.monotonic() - begun:.2f} s after the last endpoint")
+        await cluster.api.apply(slices())
+        await stage.routes(lambda found: not found)
+
+    play(story, nodes=2)
