@@ -92,7 +92,7 @@ class AgentMetrics:
         )
         self.audit_seconds = Histogram(
             "purelb_lbnodeagent_audit_seconds",
-            "From the beginning of a look at everything to the end of what follows from it",
+            "From the beginning of a look at everything to the plan that follows from it",
             buckets=AUDIT_BUCKETS,
             registry=registry,
         )

@@ -140,7 +140,7 @@ class Loop:
         parts = self._connected
         while True:
             self._waker.begin()
-            begun, audits = self._clock.now(), self._kernel.counts.audits
+            begun = self._clock.now()
             self._begun += 1
             try:
                 next_at = await self.make_pass()
@@ -156,8 +156,6 @@ class Loop:
             # In a burst of Services, rest for longer than the pass took: an address comes late by
             # that much, and the node keeps its cores for others.
             ended = self._clock.now()
-            if self._kernel.counts.audits != audits:
-                parts.metrics.audit_seconds.observe(ended - begun)
             rested = ended + min(REST * (ended - begun), LONGEST_REST)
             await self._waker.wait(next_at, rested)
 
@@ -166,6 +164,7 @@ class Loop:
         parts, now = self._connected, self._clock.now()
         parts.keeper.tick(now)
         self._announced = unannounced(self._announced, self._kernel.take_interrupted())
+        audits = self._kernel.counts.audits
         observed = await self._kernel.observe(self._record, self._announced)
         if observed is None:
             return now + RETRY_SECONDS  # not read completely: nothing follows from that
@@ -178,6 +177,8 @@ class Loop:
             desired = desire(self._facts(observed), now)
         has_new_content = self._publish(observed, desired)
         ops = plan(desired, observed, self._clock.now())
+        if self._kernel.counts.audits != audits:
+            parts.metrics.audit_seconds.observe(self._clock.now() - now)
         outcomes = await self._kernel.execute(ops) if ops else ()
         self._record = record_after(observed, outcomes)
         changed = desired.changed if desired.before is not None else None

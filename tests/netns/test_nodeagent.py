@@ -353,3 +353,19 @@ def test_nothing_is_left_on_any_node_after_the_services_are_gone() -> None:
         )
 
     play(work)
+
+
+def test_looks_at_everything_are_counted_and_timed() -> None:
+    """From the first pass on."""
+
+    async def work(stage: Scene) -> None:
+        node = stage.cluster.topology.nodes[0]
+        url = f"http://{node.main.v4.ip}:7472/metrics"
+        reply = await stage.cluster.fetch(url, machine=node.name)
+        lines = reply.body.decode().splitlines()
+        series = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        assert float(series["purelb_lbnodeagent_audits_total"]) > 0
+        assert float(series["purelb_lbnodeagent_audit_seconds_count"]) > 0
+        assert float(series["purelb_lbnodeagent_audit_seconds_sum"]) > 0
+
+    play(work)
