@@ -6,7 +6,7 @@ that a rejected group gets its chance as soon as its rival is gone.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -169,6 +169,7 @@ def _pool(group: GroupView, guards: Guards) -> Pool:
         cool_down=cool_down,
         warnings=(
             *(text for found in ranges.values() for text in _overlaps(found)),
+            *_too_long(group, ranges),
             *reservations.warnings,
             *complaints,
         ),
@@ -233,6 +234,19 @@ def _union(ranges: Collection[Range]) -> tuple[AddressRange, ...]:
         else:
             merged.append((found.first, found.last))
     return tuple(AddressRange(first, last) for first, last in merged)
+
+
+def _too_long(group: GroupView, ranges: Mapping[Family, Sequence[Range]]) -> Iterable[str]:
+    if group.kind is not GroupKind.REMOTE:
+        return  # nobody reads it
+    for family, longest in ((Family.IPV4, 32), (Family.IPV6, 128)):
+        for found in ranges[family]:
+            length = found.aggregation.removeprefix("/")
+            if length.isdigit() and int(length) > longest:
+                yield (
+                    f'the aggregation {found.aggregation} of its range "{found.text}" is longer'
+                    f" than {family} allows; nodes use /{longest}"
+                )
 
 
 def _overlaps(ranges: list[Range]) -> Iterable[str]:

@@ -105,6 +105,20 @@ def test_a_rejected_group_reserves_nothing() -> None:
     assert set(found.pools) == {"a", "c"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [(GroupKind.REMOTE, 1), (GroupKind.LOCAL, 0)],
+    ids=["remote", "local, which has no use for it"],
+)
+def test_an_aggregation_longer_than_the_family_allows_is_a_warning(
+    kind: GroupKind, texts: int
+) -> None:
+    """The range serves; nodes use the whole length of an address."""
+    ranges = [entry("192.0.2.0/24", "192.0.2.0/24", "/64"), entry("2001:db8::/64", "", "/64")]
+    pool = pools(group("a", *ranges, kind=kind)).pools[A]
+    assert [text.partition(" of ")[0] for text in pool.warnings] == ["the aggregation /64"] * texts
+
+
 def test_neighbors_do_not_overlap() -> None:
     """Ranges may touch."""
     found = pools(group("a", "10.0.0.0/25"), group("b", "10.0.0.128/25"))
