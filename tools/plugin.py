@@ -110,7 +110,7 @@ def pack(archive: Path, program: Path) -> None:
 def krew(archive: Path, base: str) -> str:
     """Return the manifest for one platform; those of several are put together at a release."""
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    template = (ROOT / "deploy" / "krew.yaml").read_text()
+    template = (ROOT / "deploy" / "kubectl" / "krew.yaml").read_text()
     values = {
         "VERSION": f"v{VERSION}",
         "OS": sys.platform,

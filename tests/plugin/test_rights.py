@@ -8,7 +8,7 @@ from tests.plugin import scenes
 from tests.plugin.stage import ROOT, Stage, play
 from tests.plugin.test_bgp import completions
 
-FILE = ROOT / "deploy" / "kubectl-purelb-rbac.yaml"
+FILE = ROOT / "deploy" / "kubectl" / "rbac.yaml"
 CLIENT = "operator"  # the token of the stage's kubeconfig
 COMMANDS = (
     ["status"],
