@@ -127,6 +127,12 @@ def _merged(files: list[Path], *, is_explicit: bool) -> _Config:
 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CERTIFICATES = (
+    "client-certificate",
+    "client-certificate-data",
+    "client-key",
+    "client-key-data",
+)
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
 
@@ -171,7 +177,8 @@ def _override(cluster: dict[str, Any], user: dict[str, Any], flags: Flags) -> No
     if flags.insecure_skip_tls_verify:
         cluster["insecure-skip-tls-verify"] = True
     if flags.token:
-        for key in ("tokenFile", "exec"):
+        # A certificate would count before the token: whoever gives one means to be somebody else.
+        for key in ("tokenFile", "exec", *_CERTIFICATES):
             user.pop(key, None)
 
 

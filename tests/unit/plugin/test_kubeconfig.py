@@ -57,6 +57,13 @@ def test_flags_override_the_parts_of_a_context(tmp_path: Path) -> None:
     assert login.groups == ("a", "b")
 
 
+def test_a_token_on_the_command_line_counts_before_certificates(tmp_path: Path) -> None:
+    """The server would take the certificate first, and its owner for the caller."""
+    user = {"name": "one", "user": {"client-certificate-data": "a", "client-key-data": "b"}}
+    path = write(tmp_path / "1", "one", users=[user])
+    assert found(Flags(token="mine"), KUBECONFIG=path).user == {"token": "mine"}
+
+
 def test_files_are_found_beside_the_kubeconfig_that_names_them(tmp_path: Path) -> None:
     """A relative name is relative to the file it stands in."""
     (tmp_path / "secret").write_text("from a file\n")
