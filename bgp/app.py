@@ -61,7 +61,7 @@ class Sidecar:
         self.gobgp = Engine(str(settings.socket))
         self.exporter = Exporter(self.gobgp, self.kernel, clock, self._told)
         self.monitor = Monitor(
-            self.gobgp, self.exporter, clock, self.metrics, self._sessions_changed
+            self.exporter, clock, self.metrics, self._sessions_changed, settings.poll_seconds
         )
         self.supervisor = Supervisor(self.gobgp, settings.socket, clock, _Listener(self))
         self.advertiser = Advertiser(self._wake)

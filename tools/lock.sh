@@ -7,7 +7,7 @@ compile() { # compile FILE [ARGUMENT...]
   "$uv" pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
     --no-emit-find-links --python-version 3.11 "$@" pyproject.toml -o "requirements/$file.txt"
 }
-compile dev --extra allocator --extra ipam --extra nodeagent --extra playground --extra plugin --extra dev
-for program in allocator ipam nodeagent plugin; do
+compile dev --extra allocator --extra bgp --extra ipam --extra nodeagent --extra playground --extra plugin --extra dev
+for program in allocator bgp ipam nodeagent plugin; do
   compile "$program" --extra "$program" -c requirements/dev.txt
 done

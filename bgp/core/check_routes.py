@@ -11,6 +11,7 @@ from purelb.api.links import LONGEST_NAME
 FIRST_FREE_PROTOCOL = 5  # those below are the kernel's and the administrator's (rtnetlink.h)
 LOCAL_TABLE = 255  # RT_TABLE_LOCAL: the kernel's own
 LONGEST_DAMPENING = 60_000  # milliseconds
+NO_VRF_EXPORT = "routes of a VRF are not exported to the kernel; export from the main table"
 _RD = re.compile(r"(\d{1,10}):(\d{1,10})")
 _GLOB = re.compile(r"[^/\s:]+")
 
@@ -74,6 +75,8 @@ def _check_vrf_export(path: str, vrf: Vrf, export: VrfExport) -> Iterator[Findin
     yield from _check_communities(
         path, export.community_list or (), export.large_community_list or ()
     )
+    if export.enabled:
+        yield remark(path, f"has no effect: {NO_VRF_EXPORT}")
     if export.enabled and export.linux_table_id == 0:
         note = f"is missing; set the table of the kernel's VRF {export.linux_vrf or vrf.name}"
         yield Finding(f"{path}.linuxTableId", note)
@@ -119,6 +122,8 @@ def check_export(spec: BgpSpec) -> Iterator[Finding]:
 
 def _check_rule(path: str, rule: ExportRule, spec: BgpSpec) -> Iterator[Finding]:
     yield from _check_vrf_name(f"{path}.vrf", rule.vrf, spec)
+    if rule.vrf:
+        yield remark(f"{path}.vrf", f"keeps the rule from having any effect: {NO_VRF_EXPORT}")
     yield from _check_table(f"{path}.tableId", rule.table_id)
     yield from fields.number(f"{path}.metric", rule.metric, 0, fields.LARGEST_U32)
     yield from _check_communities(path, rule.community_list or (), rule.large_community_list or ())

@@ -52,7 +52,7 @@ class Exporter:
         self.found: tuple[Exported, ...] = ()
         self.installed: frozenset[RouteKey] = frozenset()
         self.table = Table()
-        self._engine, self._kernel, self._clock = engine, kernel, clock
+        self.engine, self._kernel, self._clock = engine, kernel, clock
         self._on_change = on_change
         self._wake = asyncio.Event()
         self._grace_until = clock.now() + GRACE_SECONDS
@@ -83,7 +83,7 @@ class Exporter:
     async def watch(self) -> None:
         """Take in what the present engine learns, until it ends."""
         with contextlib.suppress(RpcError):
-            async with contextlib.aclosing(self._engine.watch_paths()) as batches:
+            async with contextlib.aclosing(self.engine.watch_paths()) as batches:
                 async for batch in batches:
                     if self.table.take(batch):
                         self._wake.set()

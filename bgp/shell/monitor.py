@@ -12,7 +12,7 @@ from typing import NoReturn
 from bgp.core.enginelog import Line, note, read_line
 from bgp.core.model import AfiSafi
 from bgp.core.observed import SessionFacts
-from bgp.shell.engine import UNICAST, Engine
+from bgp.shell.engine import UNICAST
 from bgp.shell.exports import Exporter
 from bgp.shell.metrics import BgpMetrics
 from purelb.api.addresses import IPNetwork
@@ -36,17 +36,18 @@ class Monitor:
 
     def __init__(
         self,
-        engine: Engine,
         exporter: Exporter,
         clock: Clock,
         metrics: BgpMetrics,
         on_change: Callable[[], None],
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self.sessions: tuple[SessionFacts, ...] = ()
         self.sent: Mapping[str, frozenset[IPNetwork]] = {}
         self.counts: dict[AfiSafi, int] = {}
         self.errors: Mapping[str, str] = {}
-        self._engine, self._exporter, self._clock = engine, exporter, clock
+        self._engine, self._exporter, self._clock = exporter.engine, exporter, clock
+        self._poll_seconds = poll_seconds
         self._metrics, self._on_change = metrics, on_change
         self._wake, self._speaks, self._is_silent = (asyncio.Event() for _ in range(3))
         self._is_silent.set()
@@ -81,7 +82,7 @@ class Monitor:
     async def run(self) -> NoReturn:
         """Watch one engine after the other until cancelled."""
         while True:
-            await self._speaks.wait()
+            await self._wait_engine()
             async with asyncio.TaskGroup() as tasks:
                 jobs = [
                     tasks.create_task(work)
@@ -90,6 +91,12 @@ class Monitor:
                 await self._is_silent.wait()
                 for job in jobs:
                     job.cancel()
+
+    async def _wait_engine(self) -> None:
+        while not self._speaks.is_set():
+            await self._clock.wait(self._speaks, self._clock.now() + self._poll_seconds)
+            if not self._speaks.is_set():
+                self._metrics.collection_skipped.inc()
 
     async def _watch(self) -> NoReturn:
         while True:
@@ -107,7 +114,7 @@ class Monitor:
     async def _poll(self) -> NoReturn:
         while True:
             self._wake.clear()
-            due = self._clock.now() + POLL_SECONDS
+            due = self._clock.now() + self._poll_seconds
             try:
                 with self._metrics.collection_seconds.time():
                     await self._read()
@@ -129,7 +136,7 @@ class Monitor:
         """Ask what neighbors are sent, if it is time; returns when to ask again."""
         now = self._clock.now()
         if not self._is_sent_stale:
-            return now + POLL_SECONDS
+            return now + self._poll_seconds
         if now < self._sent_at + SENT_SECONDS:
             return self._sent_at + SENT_SECONDS
         self._is_sent_stale, self._sent_at = False, now
@@ -146,7 +153,7 @@ class Monitor:
         if found != self.sent:
             self.sent = found
             self._on_change()
-        return now + POLL_SECONDS
+        return now + self._poll_seconds
 
 
 def _log(line: Line) -> None:

@@ -96,6 +96,7 @@ class Loop:
         self._told: tuple[SessionFacts, ...] = ()
         self._problem: Finding | None = None
         self._is_leaving = self._is_depreferred = False
+        self._configured: list[tuple[str, str]] = []  # whose configuration the engine has
 
     def wake(self) -> None:
         """Ask for a pass."""
@@ -267,18 +268,21 @@ class Loop:
         for op in ops:
             if not isinstance(op, AddRoutes | RemoveRoutes):
                 logger.info("engine is told", extra={"op": describe(op)})
+            begun = time.monotonic()
             try:
                 await self._parts.gobgp.execute(op)
             except RpcError as error:
                 if error.status in LOST:
                     return self._give_up(op, error)
                 refusals.append(f"{describe(op)}: {error.message}")
+                for labels in self._configured if isinstance(op, StopSpeaker) else ():
+                    self._parts.metrics.cleanup_retries.labels(*labels).inc()
                 logger.warning("engine refuses", extra={"op": describe(op), "error": error.message})
                 if isinstance(op, StartSpeaker | SetPolicies):
                     break  # sessions without policies would say too much
                 continue
             self.actual = after(self.actual, op)
-            self._note_done(op)
+            self._note_done(op, time.monotonic() - begun)
         self._count("failed" if refusals else "success")
         self.refusals = tuple(refusals)
         self._parts.monitor.look()
@@ -294,16 +298,19 @@ class Loop:
         self._parts.supervisor.kill()
         return False
 
-    def _note_done(self, op: Op) -> None:
+    def _note_done(self, op: Op, seconds: float) -> None:
         parts = self._parts
         match op:
             case StartSpeaker():
                 self._marker.touch()
+                self._configured = self._labels()
                 parts.monitor.begin()
             case StopSpeaker():
                 # Neighbors were told: there is nothing to be resumed.
                 self._marker.unlink(missing_ok=True)
                 parts.gobgp.restarts = False
+                for labels in self._configured:
+                    parts.metrics.cleanup_seconds.labels(*labels).observe(seconds)
                 parts.monitor.end()
                 parts.exporter.begin()
             case _:

@@ -25,6 +25,7 @@ from tests.netns.test_nodeagent_remote import endpoint
 
 pytestmark = [needs_bgp, pytest.mark.timeout(180)]
 CONFIGS = path_of("BGPConfiguration", "purelb-system")
+METRICS = "http://192.0.2.11:7473/metrics"
 EXPORT = {"enabled": True, "rules": [{"name": "all"}]}
 NETWORK = ("address-family ipv4 unicast", "network 198.51.100.0/24", "exit-address-family")
 FAR: Body = {
@@ -120,6 +121,11 @@ def test_a_deleted_configuration_takes_everything_along() -> None:
         status = await stage.status("node-a", lambda s: s["neighborCount"] == 0)
         assert condition(status, "Configured")["reason"] == "NotConfigured"
         assert status["healthy"]
+        metrics = (await stage.cluster.fetch(METRICS, machine="router")).body.decode()
+        labels = '{name="default",namespace="purelb-system"'
+        assert f"k8gobgp_cleanup_duration_seconds_count{labels}}} 1.0" in metrics
+        assert f'k8gobgp_reconcile_total{labels},result="success"}}' in metrics
+        assert 'k8gobgp_router_id_resolution_total{result="success"} 1.0' in metrics
 
     play(story, config=frr_config(*NETWORK))
 
