@@ -39,27 +39,39 @@ class GroupStatusWriter:
         clock: Clock,
     ) -> None:
         self._kube, self._store, self._ledger, self._metrics = kube, store, ledger, metrics
-        self._wake = asyncio.Event()
+        self._begun, self._is_pausing, self._is_due = asyncio.Event(), False, False
         self._written: dict[str, Mapping[str, Any]] = {}  # by uid
         self._is_told = False  # of a CRD without conditions: once is enough
         self._writes: Reconciler[str] = Reconciler("group status", self._write, clock, room=4)
 
     def wake(self) -> None:
-        """Say that counts or groups may have changed."""
-        self._wake.set()
+        """Say that counts or groups may have changed; the first time after a pause acts at once."""
+        if self._is_pausing:
+            self._is_due = True
+            return
+        self._is_pausing = True
+        self._mark_all()
+        self._begun.set()
 
     async def run(self) -> NoReturn:
-        """Work until cancelled; the first change after a pause is written at once."""
+        """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._writes.run())
             while True:
-                await self._wake.wait()
-                self._wake.clear()
-                groups = self._store.groups
-                self._written = {uid: done for uid, done in self._written.items() if uid in groups}
-                for uid in groups:
-                    self._writes.mark(uid)
+                await self._begun.wait()
+                self._begun.clear()
                 await asyncio.sleep(PAUSE_SECONDS)
+                while self._is_due:
+                    self._is_due = False
+                    self._mark_all()
+                    await asyncio.sleep(PAUSE_SECONDS)
+                self._is_pausing = False
+
+    def _mark_all(self) -> None:
+        groups = self._store.groups
+        self._written = {uid: done for uid, done in self._written.items() if uid in groups}
+        for uid in groups:
+            self._writes.mark(uid)
 
     async def _write(self, uid: str) -> None:
         group = self._store.groups.get(uid)

@@ -8,7 +8,8 @@ about them (`allocator.core`). One writer of all of it: this object, on the loop
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn
+from functools import partial
+from typing import NoReturn, TypeAlias
 
 from allocator.core.accounts import (
     Account,
@@ -35,6 +36,8 @@ from purelb.runtime.rpc import RpcError
 
 logger = logging.getLogger(__name__)
 
+CountCall: TypeAlias = Callable[[str, str, str, float], None]  # socket, method, status, seconds
+
 LOAD_SECONDS = 2.0  # before reading the record is tried again
 
 
@@ -59,13 +62,13 @@ class Providers:
         self._clients: dict[str, IpamClient] = {}  # by socket
         self._mark: Callable[[Iterable[ServiceKey]], None] = lambda _: None
         self._wake_groups: Callable[[], None] = lambda: None
-        self._count_call: Callable[[str, str], None] = lambda _method, _status: None
+        self._count_call: CountCall = lambda _socket, _method, _status, _seconds: None
 
     def connect(
         self,
         mark: Callable[[Iterable[ServiceKey]], None],
         wake_groups: Callable[[], None],
-        count_call: Callable[[str, str], None],
+        count_call: CountCall,
     ) -> None:
         """Say who looks at Services, writes groups and counts calls; before anything else."""
         self._mark, self._wake_groups, self._count_call = mark, wake_groups, count_call
@@ -129,7 +132,8 @@ class Providers:
         """Return the connection to a pool's provider; that of a group that is gone still works."""
         socket = self._journal.sockets.get(pool, "")
         if socket not in self._clients:
-            self._clients[socket] = IpamClient(socket, self._right)
+            on_call = partial(self._count_call, socket)
+            self._clients[socket] = IpamClient(socket, self._right, on_call)
         return self._clients[socket]
 
     def is_in_use(self, pool: PoolName) -> bool:
@@ -181,9 +185,8 @@ class Providers:
             self._news.stats[pool] = stats
             self._wake_groups()
 
-    def called(self, pool: PoolName, method: str, status: str, *, is_up: bool) -> None:
-        """Take in how a call ended, and whether the provider is there."""
-        self._count_call(method, status)
+    def called(self, pool: PoolName, *, is_up: bool) -> None:
+        """Take in whether the provider is there."""
         if self._news.up.get(pool) is is_up:
             return
         self._news.up[pool] = is_up

@@ -17,8 +17,12 @@ from purelb.runtime.metrics import (
     Counter,
     Gauge,
     GaugeMetricFamily,
+    Histogram,
     Metric,
 )
+
+RPC_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+CODES = {"OK": "OK", "CANCELLED": "Canceled"}  # as Go spells them, where capitals do not do
 
 Leading: TypeAlias = Callable[[], Ledger | None]  # the ledger of the term, if there is one
 
@@ -59,11 +63,24 @@ class AllocatorMetrics:
         self.status_writes = counter(
             "purelb_allocator_sg_status_writes", "ServiceGroup status writes", "outcome"
         )
-        self.ipam_calls = counter(
-            "purelb_ipam_calls", "Calls to external providers", "method", "status"
+        self._rpcs = counter(
+            "purelb_allocator_sidecar_rpc", "Calls to providers", "socket", "method", "code"
+        )
+        self._rpc_seconds = Histogram(
+            "purelb_allocator_sidecar_rpc_duration_seconds",
+            "How long calls to providers took",
+            ("socket", "method"),
+            buckets=RPC_BUCKETS,
+            registry=registry,
         )
         registry.register(_PoolCollector(store, leading))
         registry.register(_ProviderCollector(store, leading))
+
+    def count_rpc(self, socket: str, method: str, status: str, seconds: float) -> None:
+        """Count one call to a provider."""
+        code = CODES.get(status) or "".join(word.capitalize() for word in status.split("_"))
+        self._rpcs.labels(socket, method, code).inc()
+        self._rpc_seconds.labels(socket, method).observe(seconds)
 
 
 class _PoolCollector(Collector):

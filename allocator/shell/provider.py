@@ -66,8 +66,8 @@ class Desk(Protocol):
         """Take in how full the pool is."""
         ...
 
-    def called(self, pool: PoolName, method: str, status: str, *, is_up: bool) -> None:
-        """Take in how a call ended, and whether the provider is there."""
+    def called(self, pool: PoolName, *, is_up: bool) -> None:
+        """Take in whether the provider is there."""
         ...
 
 
@@ -180,7 +180,7 @@ class Provider:
                 self._postpone(ask, error.status)
             self._desk.refused(ask, error)
             return False
-        self._succeeded("Allocate")
+        self._succeeded()
         # If the answer will not do, the question stands and is asked again, but not at once.
         self._postpone(ask, "OK")
         self._desk.answered(ask, reply)
@@ -195,7 +195,7 @@ class Provider:
             if error.status not in OUTAGES:
                 self._dirty.mark(key, self._clock.now() + LATE.first)
             return False
-        self._succeeded("Release")
+        self._succeeded()
         self._desk.gave_back(self.pool, key, step)
         self._room_was_made()
         return True
@@ -210,26 +210,26 @@ class Provider:
                 self._stats_at = self._resume_at
         else:
             self._desk.counted(self.pool, stats)
-            self._answered("Stats", "OK")
+            self._answered()
         finally:
             self._is_counting = False
             self._stats_earliest = self._clock.now() + STATS_PAUSE
             self._wake.set()
 
-    def _succeeded(self, method: str) -> None:
+    def _succeeded(self) -> None:
         self._stats_at = min(self._stats_at, max(self._clock.now(), self._stats_earliest))
-        self._answered(method, "OK")
+        self._answered()
 
-    def _answered(self, method: str, status: str) -> None:
+    def _answered(self) -> None:
         self._silences, self._resume_at = 0, self._clock.now()
-        self._desk.called(self.pool, method, status, is_up=True)
+        self._desk.called(self.pool, is_up=True)
         self._wake.set()
 
     def _failed(self, key: ServiceKey | None, method: str, error: RpcError) -> None:
         facts = {"pool": self.pool, "method": method, "error": str(error), "service": key}
         if error.status not in OUTAGES:
             logger.info("provider refused", extra=facts)
-            self._answered(method, error.status)
+            self._answered()
             return
         now = self._clock.now()
         if now >= self._resume_at:  # calls that end in silence together are one sign, not many
@@ -237,7 +237,7 @@ class Provider:
             self._resume_at = now + OUTAGE.delay(self._silences)
             if self._silences == 1:
                 logger.warning("provider does not answer", extra=facts)
-        self._desk.called(self.pool, method, error.status, is_up=False)
+        self._desk.called(self.pool, is_up=False)
         if key is not None:
             self.mark(key)  # in its old place: it has waited longest
 

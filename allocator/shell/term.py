@@ -46,7 +46,7 @@ class Term:
         self.providers.connect(
             self.worker.mark,
             self.groups.wake,
-            lambda method, status: metrics.ipam_calls.labels(method, status).inc(),
+            metrics.count_rpc,
         )
 
     def begin(self) -> None:

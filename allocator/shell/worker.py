@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 WRITERS = 32
 FIRST = -3600.0  # due before all else: who waits for what was freed comes before newcomers
 STRETCH_SECONDS = 0.01  # of deciding, before others have their turn
+# Turns of the event loop in which the status of a group is sent before that of its Service: who
+# sees the address finds it counted.
+TURNS = 2
 COMPARE_SECONDS = 600.0  # between two looks at everything, whatever the events said
 BACKOFF = Backoff(first=0.02, longest=30.0)
 REFUSED_SECONDS = 60.0  # after a definite refusal by the API server
@@ -140,6 +143,8 @@ class Worker:
     async def _write_jobs(self) -> NoReturn:
         while True:
             decision, writes = await self._jobs.get()
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
             await self._write(decision, writes)
             self._jobs.task_done()
 
