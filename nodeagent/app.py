@@ -12,6 +12,8 @@ from contextlib import AsyncExitStack
 from nodeagent import settings as config
 from nodeagent.settings import Settings
 from nodeagent.shell.announcer import Announcer
+from nodeagent.shell.heartbeats import Heartbeats
+from nodeagent.shell.heartkeys import KeyFile
 from nodeagent.shell.inspector import Inspector
 from nodeagent.shell.kernel import Kernel
 from nodeagent.shell.leases import LeaseKeeper
@@ -21,6 +23,7 @@ from nodeagent.shell.reconcile import Loop, Parts
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
 from nodeagent.shell.waker import Waker
+from nodeagent.shell.wire import WireAsker
 from nodeagent.shell.world import WorldStore
 from purelb import VERSION
 from purelb.api.views import LEASE_PREFIX
@@ -58,8 +61,14 @@ class Agent:
         self.keeper = LeaseKeeper(store, clock, settings.lease_seconds, waker.wake)
         self.announcer = Announcer(clock, self.loop.may_send)
         self.prober = Prober(clock, self.world.macs.is_stranger, self.announcer.repeat, waker.wake)
+        self.asker = WireAsker(clock, waker.wake)
+        keys = KeyFile(settings.heartbeat_key_file)
+        self.beats = Heartbeats(settings.node, clock, keys, self.asker, waker.wake)
         tallies = Tallies(
-            renewals=self.keeper.counts, packets=self.announcer.counts, looks=self.kernel.counts
+            renewals=self.keeper.counts,
+            packets=self.announcer.counts,
+            looks=self.kernel.counts,
+            beats=self.beats.counts,
         )
         metrics = AgentMetrics(self.registry, self._snapshot, tallies)
         self.poster = EventPoster(clients.events, "purelb-lbnodeagent", settings.node, clock)
@@ -71,6 +80,8 @@ class Agent:
                 keeper=self.keeper,
                 announcer=self.announcer,
                 prober=self.prober,
+                beats=self.beats,
+                asker=self.asker,
                 slots=self.slots,
                 reporter=self.reporter,
                 inspector=self.inspector,
@@ -95,6 +106,8 @@ class Agent:
                     ("loop", self.loop.run()),
                     ("announcer", self.announcer.run()),
                     ("prober", self.prober.run()),
+                    ("heartbeats", self.beats.run()),
+                    ("wire", self.asker.run()),
                     ("slots", self.slots.run()),
                     ("inspector", self.inspector.run()),
                 )
@@ -107,6 +120,8 @@ class Agent:
                 task.cancel()
         self.announcer.close()
         self.prober.close()
+        self.beats.close()
+        self.asker.close()
 
     async def _leave(self, renewing: "asyncio.Task[None]") -> None:
         """Withdraw every local address, say so in the slots, and only then give up the Lease."""
@@ -155,6 +170,9 @@ class Agent:
             subnets=electorate.subnet_count if electorate is not None else 0,
             local_subnets=self.loop.desired.selection.subnets,
             findings=self.inspector.findings,
+            peers=self.beats.peers(),
+            has_quorum=any(one.has_quorum for one in self.beats.reach.values()),
+            is_kept=self.keeper.lease.is_kept(self.clock.now()),
         )
 
     def _is_alive(self) -> str | None:

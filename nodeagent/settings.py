@@ -24,6 +24,7 @@ class Settings:
     instance: str  # the Pod's uid; may be empty
     lease_seconds: float
     log_level: str
+    heartbeat_key_file: str  # of a Secret; empty or missing: no heartbeats
     dummy_kind: str  # the kernel's name for the kind of link that carries remote addresses
     remarks: tuple[str, ...] = ()  # settings that are not used as they are, and why
 
@@ -44,6 +45,7 @@ def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
         node=NodeName(given.node_name),
         instance=given.pod_uid,
         lease_seconds=lease_seconds,
+        heartbeat_key_file=given.heartbeat_key_file,
         dummy_kind=given.dummy_kind,
         remarks=remarks,
         log_level=environment.get("PURELB_LOG_LEVEL", "info"),
@@ -60,6 +62,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         ("node-name", "PURELB_NODE_NAME", ""),
         ("pod-uid", "PURELB_POD_UID", ""),
         ("dummy-kind", "PURELB_DUMMY_KIND", "dummy"),  # "ifb" serves where the kernel lacks it
+        ("heartbeat-key-file", "PURELB_HEARTBEAT_KEY_FILE", ""),
         ("lease-duration", "PURELB_LEASE_DURATION", LEASE_DEFAULT),
         # Hints in PureLB's manifests; renewals follow from the duration alone.
         ("renew-deadline", "PURELB_RENEW_DEADLINE", ""),

@@ -128,6 +128,10 @@ class Api:
         """Send to a path that makes something of it, such as an object's `token` or `eviction`."""
         return await self._request("POST", path, body)
 
+    async def put(self, path: str, body: Mapping[str, Any]) -> Object:
+        """Put to a path that is no object's, such as a switch of the embedded server's faults."""
+        return await self._request("PUT", path, body)
+
     async def replace(self, body: Mapping[str, Any], subresource: str = "") -> Object:
         """Replace an object, or one of its subresources such as "status"."""
         return await self._request("PUT", _below(path_of_object(body), subresource), body)

@@ -29,7 +29,7 @@ from playground.instance import Instance, launch, python_path
 from playground.planes import NODE_GRACE_SECONDS, Choice, Kind
 from playground.processes import ProcessSpec, ProcessStatus
 from playground.relay import Target
-from playground.state import Paths
+from playground.state import INSIDE, Paths
 from playground.topology import Topology, topology
 
 RUN_SECONDS = 60.0
@@ -262,9 +262,15 @@ class Cluster:
         for body in workload.objects:
             await self.api.apply(body)
 
-    async def start_daemons(self, *, lease_seconds: float = 10.0) -> None:
-        """Start the allocator and every node's agent."""
-        for spec in daemons.daemons(self.topology, self.kubeconfig, lease_seconds=lease_seconds):
+    async def start_daemons(self, *, lease_seconds: float = 10.0, heartbeats: bool = False) -> None:
+        """Start the allocator and every node's agent, with a key for heartbeats or without."""
+        key_file = ""
+        if heartbeats:
+            self.paths.heartbeat_key.write_text(secrets.token_hex(32))
+            key_file = str(Paths(INSIDE).heartbeat_key)
+        for spec in daemons.daemons(
+            self.topology, self.kubeconfig, lease_seconds=lease_seconds, key_file=key_file
+        ):
             await self.start(spec)
 
     async def _enter(

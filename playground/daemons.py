@@ -19,10 +19,13 @@ Kubeconfig = Callable[[str], Path]  # client → path of its kubeconfig inside
 
 
 def daemons(
-    topology: Topology, kubeconfig: Kubeconfig, *, lease_seconds: float
+    topology: Topology, kubeconfig: Kubeconfig, *, lease_seconds: float, key_file: str = ""
 ) -> tuple[ProcessSpec, ...]:
-    """Return the allocator and every node's agent."""
-    agents = (agent(machine, kubeconfig, lease_seconds=lease_seconds) for machine in topology.nodes)
+    """Return the allocator and every node's agent; `key_file` is that of their heartbeats."""
+    agents = (
+        agent(machine, kubeconfig, lease_seconds=lease_seconds, key_file=key_file)
+        for machine in topology.nodes
+    )
     return (allocator(kubeconfig), *agents)
 
 
@@ -34,7 +37,9 @@ def allocator(kubeconfig: Kubeconfig, name: str = "allocator") -> ProcessSpec:
     )
 
 
-def agent(machine: Machine, kubeconfig: Kubeconfig, *, lease_seconds: float) -> ProcessSpec:
+def agent(
+    machine: Machine, kubeconfig: Kubeconfig, *, lease_seconds: float, key_file: str = ""
+) -> ProcessSpec:
     """Return the agent of a node."""
     name = f"nodeagent-{machine.name}"
     environment = {
@@ -42,6 +47,7 @@ def agent(machine: Machine, kubeconfig: Kubeconfig, *, lease_seconds: float) -> 
         "PURELB_NODE_NAME": machine.name,
         "PURELB_HOST": str(machine.main.v4.ip),
         "PURELB_POD_UID": str(uuid.uuid4()),
+        "PURELB_HEARTBEAT_KEY_FILE": key_file,
         "PURELB_LEASE_DURATION": f"{lease_seconds:g}s",
         "PURELB_DUMMY_KIND": "ifb",  # some kernels lack the dummy type
     }

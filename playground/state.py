@@ -49,6 +49,11 @@ class Paths:
         return self.folder / "token"
 
     @property
+    def heartbeat_key(self) -> Path:
+        """The key with which node agents sign their heartbeats."""
+        return self.folder / "heartbeat-key"
+
+    @property
     def etcd(self) -> Path:
         """The database of a real control plane."""
         return self.folder / "etcd"

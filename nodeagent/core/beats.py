@@ -27,6 +27,7 @@ HEAD: Final = struct.Struct("!BBBBQQQIHBH")
 HEARD: Final = struct.Struct("!IB")
 CLAIM: Final = struct.Struct("!BQ")
 MAC_BYTES: Final = 16
+SHORTEST_KEY, MOST_KEYS = 16, 2  # characters; keys at a time
 IS_EMPTY, KNOWS_GATEWAY = 1, 2  # flags
 LONGEST_NAME: Final = 253
 # Bytes of a datagram that fits into a frame of every usual link; with 250 peers heard there is room
@@ -73,6 +74,20 @@ class Beat:
 
 class BeatError(ValueError):
     """A datagram that is none of ours; the message says why."""
+
+
+class KeysError(ValueError):
+    """A text that has no keys to sign with; the message says why, without any of it."""
+
+
+def parse_keys(text: str) -> tuple[bytes, ...]:
+    """Return the keys of a file, one a line, first the one that signs; raises KeysError."""
+    keys = tuple(line.strip().encode() for line in text.splitlines() if line.strip())
+    if not 1 <= len(keys) <= MOST_KEYS:
+        raise KeysError(f"there must be one or two keys, a line each, not {len(keys)}")
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise KeysError(f"a key must have at least {SHORTEST_KEY} characters")
+    return keys
 
 
 def node_id(node: NodeName) -> int:

@@ -12,11 +12,13 @@ from itertools import chain
 
 from nodeagent.core.config import NodeConfig, Unconfigured
 from nodeagent.core.dummy import Dummy, look_up, wish_of
+from nodeagent.core.election import NOBODY
 from nodeagent.core.facts import Facts
 from nodeagent.core.fence import Hold, Withdraw, hold
 from nodeagent.core.inputs import Common, Inputs, Listing
 from nodeagent.core.judgement import Context, judge
 from nodeagent.core.links import Observed, Selection
+from nodeagent.core.peers import Reach
 from nodeagent.core.remote import NO_POOLS
 from nodeagent.core.rest import is_at_rest
 from nodeagent.core.reuse import Work, patched, remaining
@@ -61,7 +63,8 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
     work = remaining(facts.memory, inputs, now)
     memory = _configured(facts.memory, config)
     selection = _selection(inputs.common, observed, work, memory, now)
-    memory = replace(memory, presence=selection.presence)
+    away = {index: one.absent for index, one in common.reach.items() if one.absent}
+    memory = replace(memory, presence=selection.presence, away=away)
     if facts.electorate is None or facts.lease.state is LeaseState.ABSENT:
         # Which networks are here is known nevertheless, for the Lease to show.
         return DesiredState(
@@ -104,11 +107,25 @@ def _common(
         dummy=dummy,
         has_endpoints=facts.has_endpoints,
         is_leaving=facts.is_leaving,
-        reach=facts.reach,
-        may_judge=facts.is_fresh or facts.lease.is_kept(now),
+        reach=_counting(facts, now),
         is_kept=facts.lease.is_kept(now),
         has_api=facts.has_api or not facts.reach,
     )
+
+
+def _counting(facts: Facts, now: Instant) -> Mapping[int, Reach]:
+    """Return what counts of what is heard: what others say of themselves always does.
+
+    Silence counts against a node only while we could see its Lease end, or nobody can. What has
+    counted goes on to count: an API server that returns must hand nothing back to the dead.
+    """
+    if facts.is_fresh or facts.lease.is_kept(now):
+        return facts.reach
+    before = facts.memory.away
+    return {
+        index: replace(one, absent=one.absent & before.get(index, NOBODY))
+        for index, one in facts.reach.items()
+    }
 
 
 def _terms(common: Common, right: Hold | Withdraw) -> Terms:
@@ -130,7 +147,8 @@ def _configured(memory: Memory, config: NodeConfig | Unconfigured) -> Memory:
     """Return what is remembered under a configuration: a new one forgets which networks were."""
     if memory.config == config:
         return memory
-    return Memory(tenures=memory.tenures, config=config, epoch=memory.epoch + 1)
+    epoch = memory.epoch + 1
+    return Memory(tenures=memory.tenures, config=config, epoch=epoch, away=memory.away)
 
 
 def _selection(

@@ -22,11 +22,13 @@ class Member:
     """A node with a live Lease, and the networks in which it can announce.
 
     `is_announcing` is False for one that only shows its networks: not configured, or draining.
+    `has_heartbeats`: it sends them.
     """
 
     node: NodeName
     subnets: tuple[IPNetwork, ...] = ()
     is_announcing: bool = True
+    has_heartbeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,12 @@ def members_of(leases: Iterable[LeaseView], own: Member | None) -> tuple[Member,
     whose Lease somebody deletes stays a member for itself and makes it again.
     """
     others = (
-        Member(node=lease.node, subnets=lease.subnets, is_announcing=lease.is_announcing)
+        Member(
+            node=lease.node,
+            subnets=lease.subnets,
+            is_announcing=lease.is_announcing,
+            has_heartbeats=lease.has_heartbeats,
+        )
         for lease in leases
         if own is None or lease.node != own.node
     )

@@ -1,6 +1,6 @@
 """What this node has heard on one network: heartbeats, claims, answers of the gateway.
 
-Belongs here: the record, and which datagrams count. Does not: conclusions (`peers`), datagrams
+Belongs here: the record, and which datagrams count. Does not: the rules (`peers`), datagrams
 (`beats`). Written by one task of the shell; asked before each pass.
 """
 
@@ -10,7 +10,18 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nodeagent.core.beats import ECHO_BITS, Beat, Seen, is_news, node_id
-from nodeagent.core.peers import LOST, MISSED, Claim, Peer, Segment, interval
+from nodeagent.core.peers import (
+    LOST,
+    MISSED,
+    Claim,
+    Peer,
+    Reach,
+    Segment,
+    alone_since,
+    heard_at,
+    interval,
+    survey,
+)
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant, NodeName
 
@@ -30,33 +41,45 @@ STALLED: Final = 1.6
 
 @dataclass(slots=True)
 class Hearing:
-    """The record of one network. `since` is when we began to listen, or were awake again."""
+    """The record of one network. `since` is when we began to listen."""
 
     me: NodeName
     since: Instant
     members: frozenset[NodeName] = frozenset()
     mute: frozenset[NodeName] = frozenset()
+    former: frozenset[NodeName] = frozenset()
     gateway_at: Instant | None = None
     answered_at: Instant = -math.inf
     silent: frozenset[NodeName] = frozenset()
+    gone: frozenset[NodeName] = frozenset()
     epoch: int = 0
     refused: int = 0
     _sent_at: Instant = math.inf
+    _excused: Mapping[NodeName, Instant] = field(default_factory=dict)
     _sent: dict[int, Instant] = field(default_factory=dict)
     _peers: dict[NodeName, Peer] = field(default_factory=dict)
     _seen: dict[NodeName, Seen] = field(default_factory=dict)
     _claims: dict[NodeName, dict[IPAddress, _Told]] = field(default_factory=dict)
 
-    def admit(self, members: frozenset[NodeName], mute: frozenset[NodeName] = frozenset()) -> None:
-        """Say who may be heard: nobody else counts, or takes memory. `mute` send no heartbeats."""
-        self.members, self.mute = members, mute
-        for node in self._peers.keys() - members:
+    def admit(
+        self,
+        members: frozenset[NodeName],
+        mute: frozenset[NodeName] = frozenset(),
+        former: frozenset[NodeName] = frozenset(),
+    ) -> None:
+        """Say who may be heard: nobody else counts, or takes memory.
+
+        `mute` are members that send no heartbeats. `former` are nodes whose Lease has ended for us:
+        they count for nothing, but may still believe to have addresses.
+        """
+        self.members, self.mute, self.former = members, mute, former - members
+        for node in self._peers.keys() - members - former:
             for record in (self._peers, self._seen, self._claims):
                 record.pop(node, None)
 
     def sent(self, sequence: int, now: Instant) -> None:
         """Say that our next heartbeat goes out, or was tried to send."""
-        self.since = self._since(now)
+        self._excused = self._excuses(now)
         self._sent_at = now
         fresh = {echo: at for echo, at in self._sent.items() if now < at + self._patience}
         self._sent = fresh | {sequence & ECHO_BITS: now}
@@ -64,9 +87,9 @@ class Hearing:
     def hear(self, beat: Beat, now: Instant) -> bool:
         """Take in a heartbeat; tells whether it says more than that its sender lives.
 
-        Those of nodes that are no members do not count, nor do replayed ones.
+        Those of nodes that were never members do not count, nor do replayed ones.
         """
-        if beat.node == self.me or beat.node not in self.members:
+        if beat.node == self.me or beat.node not in self.members | self.former:
             return False
         echoed_at = self._sent.get(beat.hears.get(node_id(self.me), -1))
         if not is_news(self._seen.get(beat.node), beat, is_echo_fresh=echoed_at is not None):
@@ -91,26 +114,51 @@ class Hearing:
         has_news = self._claim(beat)
         return has_news or before is None or self._is_different(before, after, now)
 
-    def _since(self, now: Instant) -> Instant:
-        is_stalled = now > self._sent_at + STALLED * interval(len(self.members | {self.me}))
-        return now if is_stalled else self.since
+    def _excuses(self, now: Instant) -> Mapping[NodeName, Instant]:
+        """Return whose silence is to be counted anew if we stood still until now.
+
+        Whoever was gone before is still gone.
+        """
+        step = interval(len(self.members | {self.me}))
+        if now <= self._sent_at + STALLED * step:
+            return self._excused
+        known = self._segment(self._excused)
+        found = {
+            node: now
+            for node in self.members
+            if heard_at(known, node) + LOST * step > self._sent_at
+        }
+        if alone_since(known) + MISSED * step > self._sent_at:
+            found[self.me] = now
+        return {**self._excused, **found}
 
     @property
     def _patience(self) -> float:
         """Seconds after which an echo proves nothing: a replayed heartbeat echoes another one."""
         return LOST * interval(len(self.members | {self.me}))
 
+    def conclude(self, now: Instant) -> Reach:
+        """Return what follows from all that was heard, and remember who is gone."""
+        reach = survey(self.segment(now), now)
+        self.gone = reach.absent
+        return reach
+
     def segment(self, now: Instant) -> Segment:
         """Return what conclusions are drawn from."""
+        return self._segment(self._excuses(now))
+
+    def _segment(self, excused: Mapping[NodeName, Instant]) -> Segment:
         return Segment(
             me=self.me,
             members=self.members | {self.me},
-            since=self._since(now),
+            since=self.since,
             peers=dict(self._peers),
             mute=self.mute,
             gateway_at=self.gateway_at,
             answered_at=self.answered_at,
             silent=self.silent,
+            excused=excused,
+            gone=self.gone,
         )
 
     def echoes(self, now: Instant) -> dict[int, int]:

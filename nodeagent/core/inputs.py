@@ -33,9 +33,8 @@ LINK_LOCAL = 0xFE80 >> 6  # the first ten bits of link-local addresses
 class Common:
     """What every address is judged by. Mostly the same objects from pass to pass.
 
-    `denial` is why nothing may be held, empty with a right to hold. `reach` is what is heard on
-    each link, `may_judge` whether that may count against a node whose Lease has not run out.
-    `is_kept`: the right comes from a quorum.
+    `denial` is why nothing may be held, empty with a right to hold. `reach` is what counts of what
+    is heard on each link. `is_kept`: the right comes from a quorum.
     """
 
     me: NodeName
@@ -53,7 +52,6 @@ class Common:
     has_endpoints: bool
     is_leaving: bool
     reach: Mapping[int, Reach]
-    may_judge: bool
     is_kept: bool
     has_api: bool
 

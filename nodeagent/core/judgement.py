@@ -107,11 +107,7 @@ class Context:
         return self.present[index]
 
     def _reach(self, home: Home) -> Reach | None:
-        """Return what counts of what is heard: what others say of themselves always does."""
-        reach = self.common.reach.get(home.nic.link.index)
-        if reach is None or self.common.may_judge:
-            return reach
-        return replace(reach, absent=NOBODY)
+        return self.common.reach.get(home.nic.link.index)
 
     def terms_of(self, here: Here) -> Terms:
         """Return the terms of an address that belongs here."""

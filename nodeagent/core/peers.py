@@ -57,7 +57,10 @@ class Segment:
     `members` include this node; `mute` are those that send no heartbeats, by their Leases.
     `gateway_at` is when the gateway last answered, None if the network has none that we know;
     `answered_at` when it or the kernel of any peer did. `silent` are members whose kernels were
-    asked and do not answer. `since` is when we began to listen.
+    asked and do not answer. `since` is when we began to listen; `excused` are nodes whose silence
+    counts only from a later time, because we stood still ourselves, and this node for its own.
+    `gone` were absent so far: they stay so until they are heard, or a quorum that is lost for a
+    moment would hand back what was taken from them.
     """
 
     me: NodeName
@@ -68,6 +71,8 @@ class Segment:
     gateway_at: Instant | None = None
     answered_at: Instant = -math.inf
     silent: frozenset[NodeName] = frozenset()
+    excused: Mapping[NodeName, Instant] = field(default_factory=dict)
+    gone: frozenset[NodeName] = frozenset()
 
     @property
     def interval(self) -> float:
@@ -137,12 +142,12 @@ def survey(segment: Segment, now: Instant) -> Reach:
     absent = frozenset(
         node
         for node in others - segment.mute
-        if has_quorum
-        and now >= _heard_at(segment, node) + lost
+        if (has_quorum or node in segment.gone)
+        and now >= heard_at(segment, node) + lost
         and not any(node_id(node) in hears for hears in witnesses)
     )
     yielding = frozenset(n for n in two_way if segment.peers[n].standing is not Standing.HELD)
-    alone, is_answered = _alone_since(segment, others), now < segment.answered_at + ANSWERED
+    alone, is_answered = alone_since(segment), now < segment.answered_at + ANSWERED
     return Reach(
         has_quorum=has_quorum,
         is_cut_off=now >= alone + silence and not is_answered and _is_dispensable(segment, others),
@@ -163,7 +168,7 @@ def survey(segment: Segment, now: Instant) -> Reach:
         suspects=frozenset(
             n
             for n in others - segment.mute
-            if now >= _heard_at(segment, n) + SUSPECT * segment.interval
+            if now >= heard_at(segment, n) + SUSPECT * segment.interval
         ),
         next_change=_next_change(segment, others, now),
     )
@@ -179,19 +184,21 @@ def _is_dispensable(segment: Segment, others: frozenset[NodeName]) -> bool:
     return _is_quorum(len(others), len(others) + 1, is_sole=knowing)
 
 
-def _heard_at(segment: Segment, node: NodeName) -> Instant:
+def heard_at(segment: Segment, node: NodeName) -> Instant:
+    """Return from when on the silence of a node counts."""
     peer = segment.peers.get(node)
-    return max(segment.since, peer.heard_at if peer is not None else -math.inf)
+    known = segment.since if peer is None else max(segment.since, peer.heard_at)
+    return max(known, segment.excused.get(node, known))
 
 
-def _alone_since(segment: Segment, others: frozenset[NodeName]) -> Instant:
+def alone_since(segment: Segment) -> Instant:
     """Return when we last proved to be heard by anybody; infinity if we never did.
 
     Where heartbeats have never got through, their absence means nothing.
     """
-    times = [peer.two_way_at for node, peer in segment.peers.items() if node in others]
+    times = [peer.two_way_at for node, peer in segment.peers.items() if node in segment.members]
     last = max(times, default=-math.inf)
-    return math.inf if math.isinf(last) else max(segment.since, last)
+    return math.inf if math.isinf(last) else max(last, segment.excused.get(segment.me, last))
 
 
 def _next_change(segment: Segment, others: frozenset[NodeName], now: Instant) -> Instant:
@@ -200,10 +207,10 @@ def _next_change(segment: Segment, others: frozenset[NodeName], now: Instant) ->
     if segment.gateway_at is not None:
         times.append(segment.gateway_at + ANSWERED)
     for node in others:
-        heard_at = _heard_at(segment, node)
-        times += (heard_at + missed * step for missed in (SUSPECT, MISSED, LOST))
+        heard = heard_at(segment, node)
+        times += (heard + missed * step for missed in (SUSPECT, MISSED, LOST))
         if (peer := segment.peers.get(node)) is not None:
             times.append(peer.two_way_at + MISSED * step)
-    alone = _alone_since(segment, others)
+    alone = alone_since(segment)
     times += (alone + PROBING * step, alone + MISSED * step)
     return min((at for at in times if at > now), default=math.inf)

@@ -23,7 +23,12 @@ def asked(
         return {}
     found: dict[IPAddress, Link] = {}
     remaining: dict[int, Electorate] = {}
-    for address, verdict in state.verdicts.items():
+    past = state.memory.past
+    is_suspicious = past is None or any(one.suspects for one in reach.values())
+    # Whatever waits, for whatever, is among those that time alone may change.
+    some = state.verdicts if is_suspicious or past is None else past.timed
+    for address in some:
+        verdict = state.verdicts[address]
         if isinstance(verdict, Wait) and verdict.silence_on is not None:
             found[address] = verdict.silence_on
         if isinstance(verdict, Here) and verdict.needs_silence:

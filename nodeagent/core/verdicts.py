@@ -182,14 +182,16 @@ class Judgement:
 class Memory:
     """What one pass hands to the next. The first pass gets an empty one.
 
-    `epoch` counts the configurations: each announces everything anew. `past` is what the next pass
-    may use again (`reuse`); nothing is decided by it.
+    `epoch` counts the configurations: each announces everything anew. `away` are, by link index,
+    the nodes whose silence has counted against them. `past` is what the next pass may use again
+    (`reuse`); nothing is decided by it.
     """
 
     tenures: Mapping[IPAddress, Tenure] = field(default_factory=dict)
     presence: Presence = field(default_factory=dict)
     config: NodeConfig | Unconfigured | None = None
     epoch: int = 0
+    away: Mapping[int, frozenset[NodeName]] = field(default_factory=dict)
     past: "Past | None" = None
 
 

@@ -17,6 +17,7 @@ from purelb.api.addresses import IPNetwork
 from purelb.api.annotations import (
     LEASE_ANNOUNCES,
     LEASE_CONDITIONS,
+    LEASE_HEARTBEATS,
     LEASE_INSTANCE,
     LEASE_MACS,
     LEASE_SUBNETS,
@@ -27,6 +28,7 @@ from purelb.core.backoff import Backoff
 from purelb.core.lease import (
     Drain,
     Empty,
+    Kept,
     Lease,
     LeaseFact,
     LeaseState,
@@ -43,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5  # after a failed renewal: the Lease still holds for a while, use it
 RELEASE_SECONDS = 5.0
+KEPT_SHARE = 1 / 6  # of the duration, by which a quorum's word prolongs the right at least
 # Once the Lease has ended: no more often than a Lease of ten seconds is renewed in good times, and
 # not much less, because nothing is held until the next try.
 BACKOFF = Backoff(first=RETRY_SECONDS, longest=3.0)
@@ -88,6 +91,12 @@ class LeaseKeeper:
     def tick(self, now: Instant) -> None:
         """Let time have its effect on the Lease."""
         self.lease = step(self.lease, Tick(now))
+
+    def keep(self, now: Instant) -> None:
+        """Let the word of a quorum stand in for a renewal; often enough, so not at each word."""
+        gained = step(self.lease, Kept(now))
+        if gained.until - self.lease.until >= self._duration * KEPT_SHARE:
+            self._step(Kept(now))
 
     def may_hold(self) -> bool:
         """Tell whether this node may hold local addresses now."""
@@ -150,6 +159,7 @@ class Shown:
     subnets: tuple[IPNetwork, ...]
     macs: tuple[bytes, ...]
     conditions: str
+    has_heartbeats: bool = False
 
 
 def lease_content(
@@ -164,6 +174,7 @@ def lease_content(
         LEASE_MACS: ",".join(mac.hex(":") for mac in shown.macs),
         LEASE_INSTANCE: settings.instance,
         LEASE_CONDITIONS: shown.conditions,
+        LEASE_HEARTBEATS: "true" if shown.has_heartbeats else "false",
         # Either way: a merge patch leaves alone what it does not name.
         LEASE_ANNOUNCES: "false" if isinstance(config, Unconfigured) else "true",
     }

@@ -4,7 +4,7 @@ Names and labels are a contract with existing dashboards.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nodeagent.core import words
 from nodeagent.core.config import SelectorState
@@ -12,6 +12,7 @@ from nodeagent.core.findings import Check, Finding
 from nodeagent.core.report import Told
 from nodeagent.core.words import Count
 from nodeagent.shell.announcer import PacketCounts
+from nodeagent.shell.heartbeats import BeatCounts
 from nodeagent.shell.kernel import LookCounts
 from nodeagent.shell.leases import RenewalCounts
 from purelb.api.addresses import IPNetwork
@@ -60,6 +61,9 @@ class Snapshot:
     subnets: int
     local_subnets: tuple[IPNetwork, ...]
     findings: Collection[Finding] = ()
+    peers: int = 0
+    has_quorum: bool = False
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class Tallies:
     renewals: RenewalCounts
     packets: PacketCounts
     looks: LookCounts
+    beats: BeatCounts = field(default_factory=BeatCounts)
 
 
 class AgentMetrics:
@@ -134,9 +139,25 @@ class _AgentCollector(Collector):
         looks = self._tallies.looks
         yield _counter("purelb_lbnodeagent_audits", "Looks at everything", looks.audits)
         yield _counter("purelb_lbnodeagent_events_lost", "Times events were lost", looks.losses)
+        yield from self._heartbeats(now)
         yield self._states(now)
         yield self._found(now)
         yield self._announced(now)
+
+    def _heartbeats(self, now: Snapshot) -> Iterable[Metric]:
+        prefix, beats = "purelb_lbnodeagent_heartbeat", self._tallies.beats
+        yield _gauge(f"{prefix}_peers", "Nodes heard", now.peers)
+        yield _gauge(f"{prefix}_quorum", "A majority is heard", now.has_quorum)
+        yield _gauge(f"{prefix}_keeps", "Only a majority's word gives the right", now.is_kept)
+        yield _counter(f"{prefix}s_sent", "Heartbeats sent", beats.sent)
+        yield _counter(f"{prefix}_errors", "Heartbeats that could not be sent", beats.errors)
+        yield _counter(f"{prefix}s_heard", "Heartbeats of members", beats.heard)
+        refused = CounterMetricFamily(
+            f"{prefix}s_refused", "Heartbeats that did not count", labels=["reason"]
+        )
+        refused.add_metric(["signature"], float(beats.unsigned))
+        refused.add_metric(["replay"], float(beats.replayed))
+        yield refused
 
     def _states(self, now: Snapshot) -> Metric:
         family = GaugeMetricFamily(

@@ -17,6 +17,7 @@ from nodeagent.core.desired import desire
 from nodeagent.core.dummy import Failure
 from nodeagent.core.election import Electorate, Member
 from nodeagent.core.facts import Facts
+from nodeagent.core.fence import may_keep
 from nodeagent.core.identity import shown_macs
 from nodeagent.core.installed import (
     Outcome,
@@ -28,12 +29,15 @@ from nodeagent.core.installed import (
     unannounced,
 )
 from nodeagent.core.links import Announced, Observed, Placed
-from nodeagent.core.plan import AddAddress, Announce, Probe, plan
+from nodeagent.core.networks import claims_after, networks, standing
+from nodeagent.core.plan import AddAddress, Announce, Probe, RemoveAddress, plan
+from nodeagent.core.probing import asked
 from nodeagent.core.report import Report, Told, report
 from nodeagent.core.verdicts import DesiredState, Here
 from nodeagent.core.vips import gather
 from nodeagent.settings import Settings
 from nodeagent.shell.announcer import Announcer
+from nodeagent.shell.heartbeats import Heartbeats, Saying
 from nodeagent.shell.inspector import Inspector, Pass
 from nodeagent.shell.kernel import Kernel
 from nodeagent.shell.leases import LeaseKeeper, Shown, lease_content
@@ -42,6 +46,7 @@ from nodeagent.shell.prober import Prober
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
 from nodeagent.shell.waker import Waker
+from nodeagent.shell.wire import WireAsker
 from nodeagent.shell.world import WorldStore
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant
@@ -65,6 +70,8 @@ class Parts:
     keeper: LeaseKeeper
     announcer: Announcer
     prober: Prober
+    beats: Heartbeats
+    asker: WireAsker
     slots: SlotWriter
     reporter: Reporter
     inspector: Inspector
@@ -96,12 +103,16 @@ class Loop:
         self._is_empty = False  # the last pass found nothing local of ours on any link
         self._failure: Failure | None = None
         self._is_leaving = self._is_gone = False  # remote addresses go as well; and are gone
+        self._observed = Observed()
+        self._claims: Mapping[IPAddress, tuple[int, int]] = {}
+        self._epoch = 0  # the highest of our own
         self._begun = self._ended = 0  # passes, counted at their beginning
         self._parts: Parts | None = None
 
     def connect(self, parts: Parts) -> None:
         """Say who carries out what passes decide; before `run`."""
         self._parts = parts
+        parts.beats.connect(self._say, self._keep)
 
     def may_send(self, address: IPAddress) -> bool:
         """Tell whether the last pass still had the address here, within its right."""
@@ -171,10 +182,10 @@ class Loop:
         parts.prober.note_duplicates(self._duplicates())
         fresh_since = self._world.fresh_since()
         self.electorate = self._world.electorate(self._own_member(now), fresh_since)
-        desired = desire(self._facts(observed), now)
+        desired = desire(self._facts(observed, fresh_since), now)
         if self._adopt(observed, desired):
             observed = replace(observed, record=self._record)
-            desired = desire(self._facts(observed), now)
+            desired = desire(self._facts(observed, fresh_since), now)
         has_new_content = self._publish(observed, desired)
         ops = plan(desired, observed, self._clock.now())
         if self._kernel.counts.audits != audits:
@@ -189,6 +200,8 @@ class Loop:
         self._is_gone = desired.is_whole and not ops and is_empty(observed)
         parts.announcer.follow(observed.links)
         parts.prober.follow(observed.links)
+        self._observed = observed
+        self._speak(outcomes)
         self._announce(outcomes, self._tell(outcomes))
         self._show(observed)
         if has_new_content:
@@ -212,8 +225,8 @@ class Loop:
         subnets = self.desired.selection.subnets
         return Member(node=self._settings.node, subnets=subnets, is_announcing=is_announcing)
 
-    def _facts(self, observed: Observed) -> Facts:
-        world = self._world
+    def _facts(self, observed: Observed, fresh_since: Instant | None) -> Facts:
+        world, beats, now = self._world, self._connected.beats, self._clock.now()
         is_listed = world.service_watch.synced.is_set()
         return Facts(
             me=self._settings.node,
@@ -237,6 +250,12 @@ class Loop:
             quiet=self._connected.prober.quiet(),
             conflicts=self._connected.prober.conflicts,
             shown=world.macs.shown,
+            reach=beats.reach,
+            claims=beats.claims(),
+            silent=self._connected.asker.silent(),
+            has_api=fresh_since is not None,
+            is_fresh=fresh_since is not None and now >= fresh_since + self._settings.lease_seconds,
+            epoch=max(self._epoch, beats.epoch),
         )
 
     def _adopt(self, observed: Observed, desired: DesiredState) -> bool:
@@ -261,6 +280,7 @@ class Loop:
             subnets=desired.selection.subnets,
             macs=shown_macs(observed.links, desired.selection),
             conditions=parts.inspector.conditions,
+            has_heartbeats=parts.beats.is_on,
         )
         content = lease_content(self._settings, world.node, world.config, shown)
         return parts.keeper.publish(content)
@@ -293,6 +313,38 @@ class Loop:
                 conflicts=self._connected.prober.conflicts,
             )
             self._connected.inspector.note(last)
+
+    def _speak(self, outcomes: tuple[Outcome, ...]) -> None:
+        """Let heartbeats tell what has changed, and ask who answers where that matters."""
+        parts, desired, me = self._connected, self.desired, self._settings.node
+        if self.electorate is not None:
+            nics, routes = desired.selection.nics, self._observed.routes
+            found = networks(nics, self.electorate, routes, me)
+            parts.beats.follow(found, self._world.sightings.expired())
+        parts.asker.want(asked(desired, self.electorate, parts.beats.reach, me))
+        claims = claims_after(self._claims, desired) if desired.is_whole else self._claims
+        has_moved = any(isinstance(one.op, AddAddress | RemoveAddress) for one in outcomes)
+        if claims is not self._claims or has_moved:
+            self._claims = claims
+            self._epoch = max(self._epoch, *(epoch for _, epoch in claims.values()), 0)
+            parts.beats.hurry()
+
+    def _say(self, index: int) -> Saying:
+        """Return what a heartbeat on a link says now."""
+        now, fresh_since = self._clock.now(), self._world.fresh_since()
+        seen, lease = self._observed, self._connected.keeper.lease
+        return Saying(
+            standing=standing(lease, now),
+            is_empty=not any(one.index == index and seen.is_ours(one) for one in seen.addresses),
+            fresh_for=0.0 if fresh_since is None else now - fresh_since,
+            epoch=max(self._epoch, self._connected.beats.epoch),
+            claims={a: epoch for a, (link, epoch) in self._claims.items() if link == index},
+        )
+
+    def _keep(self) -> None:
+        """Let a quorum stand in for renewals while the API is away."""
+        if self._world.fresh_since() is None and may_keep(self._connected.beats.reach.values()):
+            self._connected.keeper.keep(self._clock.now())
 
     def _announce(self, outcomes: tuple[Outcome, ...], found: Report) -> None:
         announcer, prober = self._connected.announcer, self._connected.prober

@@ -42,6 +42,7 @@ LEASE_SUBNETS = "purelb.io/subnets"
 LEASE_INSTANCE = "purelb.io/instance"
 LEASE_CONDITIONS = "purelb.io/conditions"  # what is wrong on the node (`purelb.api.conditions`)
 LEASE_MACS = "purelb.io/macs"  # under which the node may speak of addresses
+LEASE_HEARTBEATS = "purelb.io/heartbeats"  # "true": the node sends them
 LEASE_ANNOUNCES = "purelb.io/announces"  # "false": subnets are shown, the node is no candidate
 
 OURS = (

@@ -92,7 +92,7 @@ class LeaseView:
 
     `duration` in seconds and `renewed` as the holder's own wall-clock text: the text only tells
     whether something changed, never how long ago. `is_announcing` is False where the node shows its
-    subnets but wants no address. `macs` are six bytes each.
+    subnets but wants no address. `macs` are six bytes each. `has_heartbeats`: it sends them.
     """
 
     node: NodeName
@@ -104,6 +104,7 @@ class LeaseView:
     instance: str = ""
     is_announcing: bool = True
     macs: frozenset[bytes] = frozenset()
+    has_heartbeats: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +172,7 @@ def view_lease(lease: Lease) -> LeaseView | None:
         instance=keys.get(annotations.LEASE_INSTANCE, ""),
         is_announcing=keys.get(annotations.LEASE_ANNOUNCES) != "false",
         macs=parse_macs(keys.get(annotations.LEASE_MACS, "")),
+        has_heartbeats=keys.get(annotations.LEASE_HEARTBEATS) == "true",
     )
 
 

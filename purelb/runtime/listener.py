@@ -1,7 +1,7 @@
 """Receiving the Ethernet frames of one type that arrive on a link.
 
-Belongs here: packet sockets with a filter. Does not: what the filter lets pass (cores), sending
-(`packets`).
+Belongs here: packet sockets with a filter, and groups that they join. Does not: what the filter
+lets pass (cores), sending (`packets`).
 """
 
 import asyncio
@@ -17,6 +17,8 @@ from purelb.runtime.errors import PermanentError, TransientError
 SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 INSTRUCTION_BYTES = 8  # struct sock_filter
 FRAME_BYTES = 128  # more than any ARP frame or neighbor advertisement that is read
+# linux/if_packet.h
+SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_MULTICAST = 263, 1, 0
 
 
 class FrameListener:
@@ -25,8 +27,19 @@ class FrameListener:
     It sees what arrives, not what this host sends. Frames that do not fit into its queue are lost.
     """
 
-    def __init__(self, link: LinkName, index: int, ethertype: int, program: bytes) -> None:
-        """Open it; raises PermanentError without CAP_NET_RAW, TransientError without the link."""
+    def __init__(
+        self,
+        link: LinkName,
+        index: int,
+        ethertype: int,
+        program: bytes,
+        frame_bytes: int = FRAME_BYTES,
+    ) -> None:
+        """Open it; raises PermanentError without CAP_NET_RAW, TransientError without the link.
+
+        Of longer frames only `frame_bytes` are received.
+        """
+        self._index, self._frame_bytes = index, frame_bytes
         try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         except PermissionError as error:
@@ -48,6 +61,14 @@ class FrameListener:
         option = struct.pack("@HP", size, ctypes.addressof(code))  # struct sock_fprog
         self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, option)
 
+    def join(self, group: bytes) -> None:
+        """Receive the frames to a group, given by its MAC; raises TransientError."""
+        request = struct.pack("@iHH8s", self._index, PACKET_MR_MULTICAST, len(group), group)
+        try:
+            self._socket.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
+        except OSError as error:
+            raise TransientError(f"cannot join a group: {error}") from error
+
     def on_readable(self, call: Callable[[], None]) -> None:
         """Have a function called by the running loop whenever frames are there."""
         asyncio.get_running_loop().add_reader(self._socket, call)
@@ -56,7 +77,7 @@ class FrameListener:
         """Yield the beginnings of the frames that have arrived; never waits."""
         while True:
             try:
-                yield self._socket.recv(FRAME_BYTES)
+                yield self._socket.recv(self._frame_bytes)
             except BlockingIOError:
                 return
             except OSError:  # the link went down: said once, and the socket hears again later

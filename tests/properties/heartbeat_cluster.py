@@ -7,6 +7,7 @@ are lost together or apart, in one direction or both.
 
 import itertools
 import random
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 
 from nodeagent.core.beats import Beat, Standing, decode, encode, portions
@@ -14,11 +15,11 @@ from nodeagent.core.election import Electorate, Member, members_of
 from nodeagent.core.facts import Facts
 from nodeagent.core.fence import may_keep
 from nodeagent.core.hearing import Hearing
-from nodeagent.core.peers import NOTHING_HEARD, Reach, interval, survey
+from nodeagent.core.peers import NOTHING_HEARD, Reach, interval
 from nodeagent.core.probing import asked
 from nodeagent.core.slots import SlotWrite
 from nodeagent.core.verdicts import Here
-from purelb.api.addresses import IPAddress, parse_ip
+from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
 from purelb.api.views import LeaseView, ServiceView
 from purelb.core.lease import (
@@ -38,7 +39,7 @@ STEP, DURATION, KEY = 0.05, 10.0, b"k" * 32
 VIPS = ("192.0.2.100", "192.0.2.101", "192.0.2.102")
 ADDRESSES = tuple(parse_ip(vip) for vip in VIPS)
 LATEST = 1.06  # seconds by which a kernel takes an address away late (measured)
-PROBED = 0.3  # seconds of silence on three probes
+QUESTIONS, PERIOD = 3, 0.1  # that nobody answers; seconds between two
 PASS_SECONDS = 1.0  # between two passes that nothing asks for
 GATEWAY = NodeName("gateway")
 Way = tuple[NodeName, NodeName]  # from, to
@@ -82,6 +83,30 @@ class Wire:
 
 
 @dataclass(slots=True)
+class Questions:
+    """Who is asked again and again, by ARP: how many of the last questions had no answer."""
+
+    unanswered: dict[Hashable, int] = field(default_factory=dict)
+    due: dict[Hashable, Instant] = field(default_factory=dict)
+
+    def ask(self, wanted: Iterable[Hashable], now: Instant) -> list[Hashable]:
+        """Ask about these and no others; returns those whose question goes out now."""
+        self.due = {one: self.due.get(one, now) for one in wanted}
+        self.unanswered = {one: self.unanswered.get(one, 0) for one in self.due}
+        return [one for one, at in self.due.items() if now >= at]
+
+    def note(self, one: Hashable, now: Instant, *, is_answered: bool) -> None:
+        """Take in what became of a question."""
+        self.unanswered[one] = 0 if is_answered else self.unanswered[one] + 1
+        self.due[one] = now + PERIOD
+
+    def is_silent(self, one: Hashable, now: Instant) -> bool:
+        """Tell whether enough questions had no answer."""
+        count = self.unanswered.get(one, 0)
+        return count > QUESTIONS or (count == QUESTIONS and now >= self.due[one])
+
+
+@dataclass(slots=True)
 class Node:
     """One machine and the agent on it."""
 
@@ -93,6 +118,7 @@ class Node:
     is_running: bool = True  # False: the agent's process is gone
     is_stopped: bool = False  # by SIGSTOP; its kernel goes on
     is_paused: bool = False  # the machine, and its clock
+    busy_until: Instant = -1e9  # by nobody's clock but the world's
     incarnation: int = 0
     sequence: int = 0
     lease: Lease = field(default_factory=lambda: Lease(duration=DURATION))
@@ -104,9 +130,8 @@ class Node:
     hearing: Hearing | None = None
     reach: Reach = NOTHING_HEARD
     watched: dict[NodeName, LeaseView] = field(default_factory=dict)
-    around: dict[NodeName, Instant] = field(default_factory=dict)
-    asked: dict[IPAddress, Instant] = field(default_factory=dict)
-    answered: dict[IPAddress, Instant] = field(default_factory=dict)
+    around: Questions = field(default_factory=Questions)
+    asked: Questions = field(default_factory=Questions)
     agent: Agent | None = None
 
     def start(self, now: Instant) -> None:
@@ -120,7 +145,7 @@ class Node:
         )
         self.hearing = Hearing(self.name, now - self.offset)
         self.reach = NOTHING_HEARD
-        self.asked, self.answered, self.watched, self.around = {}, {}, {}, {}
+        self.asked, self.around, self.watched = Questions(), Questions(), {}
         known = replace(facts(), me=self.name, services=None, electorate=None)
         self.agent = Agent(kernel=self.host, facts=known)
 
@@ -159,6 +184,7 @@ class Cluster:
         self.random, self.now = random.Random(seed), NOW
         self.store, self.wire, self.has_gateway = Store(), Wire(), has_gateway
         self.loss, self.longest, self.double = 0.0, 0.0, dict.fromkeys(VIPS, 0.0)
+        self.hiccups = 0.0  # how often an agent comes late, as a share of all steps
         for vip in VIPS:
             key = ServiceKey(f"ns/{vip}")
             self.store.services[key] = replace(service(key, vip), version="1")
@@ -194,7 +220,9 @@ class Cluster:
                 if not node.has_power:
                     continue
                 node.host.advance(self.now - node.offset)
-                if node.works:
+                if self.hiccups and self.random.random() < self.hiccups:
+                    node.busy_until = self.now + self.random.uniform(0.1, 0.6)
+                if node.works and self.now >= node.busy_until:
                     self._act(node, self.now - node.offset)
             self._check()
 
@@ -255,9 +283,10 @@ class Cluster:
         assert agent is not None
         electorate = agent.facts.electorate
         live = electorate.live if electorate is not None else frozenset()
-        hearing.admit(frozenset(live - {node.name}))
+        former = node.sightings.expired() - {node.name}
+        hearing.admit(frozenset(live - {node.name}), former=former)
         self._ask_around(node, hearing, now)
-        reach = survey(hearing.segment(now), now)
+        reach = hearing.conclude(now)
         if reach != node.reach:
             node.pass_at = -1e9
         node.reach = reach
@@ -266,18 +295,18 @@ class Cluster:
 
     def _ask_around(self, node: Node, hearing: Hearing, now: Instant) -> None:
         """Ask the gateway and the kernels of all others, while that matters."""
-        if not node.reach.asks_around:
-            node.around, hearing.silent = {}, frozenset()
-            return
-        for other in self.nodes:
-            is_answered = other.answers and self.wire.sees(node.name, other.name)
-            if other is not node and is_answered:
+        others = {one.name: one for one in self.nodes if one is not node}
+        everybody = (*others, GATEWAY) if node.reach.asks_around else ()
+        for name in node.around.ask(everybody, now):
+            other = others.get(NodeName(str(name)))
+            is_there = self.has_gateway if other is None else other.answers
+            is_answered = is_there and self.wire.sees(node.name, NodeName(str(name)))
+            node.around.note(name, now, is_answered=is_answered)
+            if is_answered:
                 hearing.answered_at = now
-            if is_answered or other.name not in node.around:
-                node.around[other.name] = now
-        if self.has_gateway and self.wire.sees(node.name, GATEWAY):
-            hearing.answered_at = hearing.gateway_at = now
-        hearing.silent = frozenset(n for n, at in node.around.items() if now >= at + PROBED)
+            if is_answered and other is None:
+                hearing.gateway_at = now
+        hearing.silent = frozenset(n for n in others if node.around.is_silent(n, now))
 
     def _pass(self, node: Node, now: Instant) -> None:
         agent, hearing = node.agent, node.hearing
@@ -299,11 +328,7 @@ class Cluster:
         is_held = node.lease.is_leased(now) and node.lease.state is LeaseState.HELD
         own: Member | None = member(node.name) if is_held else None
         is_listed = node.fresh_since is not None or known.electorate is not None
-        silent = frozenset(
-            address
-            for address, since in node.asked.items()
-            if now - max(since, node.answered.get(address, since)) >= PROBED
-        )
+        silent = frozenset(a for a in ADDRESSES if node.asked.is_silent(a, now))
         return replace(
             known,
             lease=node.lease,
@@ -323,16 +348,12 @@ class Cluster:
         agent = node.agent
         assert agent is not None
         wanted = asked(agent.desired, agent.facts.electorate, {ETH0: node.reach}, node.name)
-        node.asked = {address: node.asked.get(address, now) for address in wanted}
-        node.answered = {a: at for a, at in node.answered.items() if a in wanted}
-        for address in wanted:
+        for address in node.asked.ask(wanted, now):
             others = (one for one in self.holders(str(address)) if one is not node)
-            if any(self.wire.sees(node.name, one.name) for one in others):
-                node.answered[address] = now
-            node.pass_at = min(
-                node.pass_at,
-                max(node.asked[address], node.answered.get(address, node.asked[address])) + PROBED,
-            )
+            is_answered = any(self.wire.sees(node.name, one.name) for one in others)
+            node.asked.note(address, now, is_answered=is_answered)
+        if any(node.asked.is_silent(address, now) for address in wanted):
+            node.pass_at = min(node.pass_at, now + STEP)
 
     def _beat(self, node: Node, now: Instant) -> None:
         hearing, agent = node.hearing, node.agent

@@ -125,6 +125,7 @@ def play(seed: int, size: int | None = None) -> None:
     cluster = Cluster(size or 1 + seed % 5, seed, has_gateway=seed % 3 > 0)
     dice = cluster.random
     cluster.loss = dice.choice([0.0, 0.0, 0.02, 0.1])
+    cluster.hiccups = dice.choice([0.0, 0.0, 0.001, 0.01])
     cluster.run(22.0)
     told = []
     for _ in range(ROUNDS):

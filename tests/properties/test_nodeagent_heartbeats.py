@@ -161,3 +161,33 @@ def test_an_agent_that_stood_still_for_a_moment_keeps_its_addresses(seconds: flo
     for _ in range(40):
         cluster.run(STEP)
         assert places(cluster) == before
+
+
+def test_an_agent_that_stands_still_after_it_took_over_keeps_what_it_took() -> None:
+    """Whoever was gone before is still gone."""
+    cluster = settled(3)
+    holder(cluster).power_off()
+    seconds_until(cluster, lambda: bool(cluster.holders(WEB)))
+    taker, before = holder(cluster), places(cluster)
+    for _ in range(3):
+        taker.is_stopped = True
+        cluster.run(0.4)
+        taker.is_stopped = False
+        cluster.run(0.3)
+        assert places(cluster)[0] == before[0]
+
+
+def test_an_api_server_that_returns_hands_nothing_back_to_the_dead() -> None:
+    """Whoever was replaced meanwhile has a Lease that nobody could see end."""
+    cluster = settled(3)
+    api_down(cluster)
+    cluster.run(2 * DURATION)
+    victim = holder(cluster)
+    victim.power_off()
+    seconds_until(cluster, lambda: bool(cluster.holders(WEB)))
+    before = places(cluster)
+    for node in cluster.nodes:
+        node.has_api = True
+    for _ in range(20):
+        cluster.run(1.0)
+        assert places(cluster) == before

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from nodeagent.core.beats import Beat, Standing, node_id
 from nodeagent.core.hearing import Hearing
-from nodeagent.core.peers import Claim
+from nodeagent.core.peers import Claim, survey
 from purelb.api.identifiers import NodeName
 from tests.unit.nodeagent.builders import NOW, VIP, VIP6, A, B, C
 
@@ -37,6 +37,15 @@ def test_strangers_and_our_own_heartbeats_do_not_count() -> None:
     assert not one.hear(replace(BEAT, node=NodeName("stranger")), NOW)
     assert not one.hear(replace(BEAT, node=A), NOW)
     assert not one.segment(NOW).peers
+
+
+def test_a_node_whose_lease_has_ended_is_still_heard_but_counts_for_nothing() -> None:
+    """It may come back from a long pause and believe to have what others have taken."""
+    one = hearing()
+    one.admit(frozenset({C}), former=frozenset({B}))
+    assert one.hear(replace(BEAT, claims={VIP: 4}), NOW)
+    assert one.claims() == {VIP: Claim(epoch=4, node=B)}
+    assert survey(one.segment(NOW), NOW).heard == frozenset()
 
 
 def test_a_replayed_heartbeat_changes_nothing_and_is_counted() -> None:
@@ -126,9 +135,25 @@ def test_a_new_process_has_taken_nothing_yet() -> None:
 def test_whoever_stood_still_itself_begins_to_listen_anew() -> None:
     """What it did not hear meanwhile says nothing about others, nor about itself."""
     one = hearing()
-    one.sent(1, NOW + 1.0)
-    assert one.segment(NOW + 1.2).since == NOW
-    assert one.segment(NOW + 1.5).since == NOW + 1.5
-    one.sent(2, NOW + 1.6)
-    one.sent(3, NOW + 1.75)
-    assert one.segment(NOW + 1.8).since == NOW + 1.6
+    one.sent(1, NOW)
+    one.hear(replace(BEAT, hears={node_id(A): 1}), NOW + 0.1)
+    one.sent(2, NOW + 0.15)
+    assert one.segment(NOW + 0.3).excused == {}
+    assert one.segment(NOW + 0.5).excused == {A: NOW + 0.5, B: NOW + 0.5, C: NOW + 0.5}
+    one.sent(3, NOW + 0.6)
+    one.sent(4, NOW + 0.75)
+    assert set(one.segment(NOW + 0.8).excused.values()) == {NOW + 0.6}
+
+
+def test_whoever_was_gone_before_we_stood_still_is_still_gone() -> None:
+    """Or what was taken from it would be given up, and nobody had it."""
+    one = hearing()
+    one.sent(1, NOW)
+    one.hear(replace(BEAT, hears={node_id(A): 1}), NOW)
+    for number in range(1, 10):
+        one.sent(number + 1, NOW + 0.15 * number)
+        if number < 8:
+            one.hear(later(BEAT, number, hears={}), NOW + 0.15 * number)
+    found = one.segment(NOW + 3.0)
+    assert set(found.excused) == {B}
+    assert C in survey(found, NOW + 3.0).suspects

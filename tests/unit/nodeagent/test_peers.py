@@ -63,6 +63,13 @@ def test_one_of_two_peers_makes_a_quorum_that_misses_the_other() -> None:
     assert found.suspects == {C}
 
 
+def test_whoever_is_gone_stays_so_without_a_quorum_until_it_is_heard() -> None:
+    """Nothing is handed back to a dead node because a third one is not heard for a moment."""
+    gone = replace(segment(b=peer(NOW - 1.0), c=peer(NOW - 1.0)), gone=frozenset({C}))
+    assert survey(gone, NOW).absent == {C}
+    assert C not in survey(replace(gone, peers={C: peer()}), NOW).absent
+
+
 def test_a_member_that_another_one_hears_is_not_absent() -> None:
     """The way from it to us alone is broken."""
     found = survey(segment(b=peer(hears=frozenset({node_id(C)})), c=peer(NOW - SILENT)), NOW)
