@@ -77,7 +77,7 @@ def doctor(context: click.Context, output: Format, watch: bool, exit_code: bool,
 
     view: View[DoctorReport] = View(
         needs=(kinds.LEASES, kinds.AGENTS),
-        wishes=(kinds.PODS, kinds.NODES, kinds.SERVICES),
+        wishes=(kinds.PODS, kinds.NODES, kinds.SERVICES, kinds.BGP_NODES),
         compute=compute,
         render=lambda report, _: doctor_text(report),
         problem=lambda report: (

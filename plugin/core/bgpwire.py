@@ -2,7 +2,7 @@
 
 import msgspec
 
-from purelb.api.resources import Object, Wire
+from purelb.api.resources import Condition, Object, Wire
 
 
 class Neighbor(Wire, frozen=True):
@@ -106,6 +106,7 @@ class BgpStatus(Wire, frozen=True):
     rib: Rib = Rib()
     netlink_export: NetlinkExport = NetlinkExport()
     vrfs: tuple[Vrf, ...] | None = None
+    conditions: tuple[Condition, ...] | None = None
 
 
 class BgpNodeStatus(Object, frozen=True):

@@ -62,6 +62,7 @@ def _patient(snapshot: Snapshot, name: str, lease: NodeLease | None) -> Patient:
         *_lease(snapshot, name, lease),
         *_configuration(snapshot, name),
         *_addresses(snapshot, name),
+        *_bgp(snapshot, name),
         *(_told(snapshot, lease) if lease is not None else ()),
     )
     healthy = all(one.severity != NoticeType.WARNING for one in findings)
@@ -148,6 +149,23 @@ def _addresses(snapshot: Snapshot, name: str) -> Iterator[Ailment]:
                     entry.address,
                     f"the node's {entry.type} is the address of Service {held[entry.address]}:"
                     " start kubelet with --node-ip=ADDRESS, an address of the node itself",
+                )
+
+
+def _bgp(snapshot: Snapshot, name: str) -> Iterator[Ailment]:
+    """Yield what the BGP sidecar of the node says is not as it should be."""
+    for node in snapshot.bgp_nodes:
+        if node.status.node_name != name:
+            continue
+        for one in node.status.conditions or ():
+            since = parse_time(one.last_transition_time)
+            if one.status == "False":
+                yield Ailment(
+                    type="Bgp",
+                    subject=f"{one.type}={one.reason}",
+                    severity=NoticeType.WARNING,
+                    message=one.message,
+                    since=span_text(snapshot.now - since) if since is not None else "",
                 )
 
 

@@ -130,3 +130,15 @@ def test_pods_that_cannot_be_read_are_not_called_missing() -> None:
         world([NODE, LEASE, AGENT]), gaps=(Gap(what="pods", why="forbidden", kind="pods"),)
     )
     assert examine(found).warnings == 0
+
+
+def test_what_the_sidecar_says_of_bgp_is_told() -> None:
+    """Its conditions are judgments with words; those that hold are no findings."""
+    conditions = [
+        {"type": "Ready", "status": "False", "reason": "Degraded", "message": "1 of 2 sessions"},
+        {"type": "RouterIDResolved", "status": "True", "reason": "Resolved", "message": "fine"},
+    ]
+    speaker = scenes.bgp_node("node-a", conditions=conditions)
+    other = scenes.bgp_node("node-b", conditions=conditions)
+    found = examine(world([NODE, LEASE, POD, AGENT, speaker, other])).nodes[0].findings
+    assert [(one.subject, one.message) for one in found] == [("Ready=Degraded", "1 of 2 sessions")]
