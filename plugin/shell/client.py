@@ -4,17 +4,20 @@ The standard library's client: the one that the daemons use costs more to import
 command may take.
 """
 
+import base64
 import http.client
+import os
 import socket
 import ssl
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 from plugin.core.problem import PluginError
 from plugin.shell.kubeconfig import Target
 from plugin.shell.login import Login, log_in
+from plugin.shell.proxy import proxy_of
 from purelb.api.durations import parse_duration
 from purelb.api.resources import DecodeError, decode_status
 
@@ -43,6 +46,7 @@ class Client:
                 f'the server "{target.server}" of the kubeconfig is not an http(s) URL'
             )
         self._login: Login = log_in(target)
+        self._proxy = proxy_of(target, os.environ)
         self._seconds = _timeout(request_timeout)
         self._idle: list[http.client.HTTPConnection] = []  # append and pop are atomic
         self._clock: tuple[float, float] | None = None  # the server's time, and when it said so
@@ -105,18 +109,18 @@ class Client:
         connection.endheaders()
 
     def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._url.hostname or "", self._url.port
-        proxy = urlsplit(str(self._target.cluster.get("proxy-url") or ""))
-        to = (proxy.hostname, proxy.port) if proxy.hostname else (host, port)
-        name = str(self._target.cluster.get("tls-server-name") or host)
         tls = self._login.tls
+        host, port = self._url.hostname or "", self._url.port or (443 if tls else 80)
+        proxy = self._proxy
+        to = (proxy.hostname, proxy.port or 80) if proxy is not None else (host, port)
+        name = str(self._target.cluster.get("tls-server-name") or host)
         connection = (
-            http.client.HTTPConnection(to[0], to[1], timeout=CONNECT_SECONDS)
+            http.client.HTTPConnection(to[0] or "", to[1], timeout=CONNECT_SECONDS)
             if tls is None
             else _NamedConnection(to[0], to[1], tls, name)
         )
-        if proxy.hostname:
-            connection.set_tunnel(host, port)
+        if proxy is not None:
+            connection.set_tunnel(host, port, _proxy_headers(proxy))
         connection.connect()
         connection.sock.settimeout(self._seconds)
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -161,6 +165,13 @@ class Client:
         if code == 410:
             return ExpiredError(code, "the list expired while it was read; try again")
         return AnswerError(code, message or f"the API server answers with HTTP {code}")
+
+
+def _proxy_headers(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair).decode()}"}
 
 
 class _NamedConnection(http.client.HTTPSConnection):

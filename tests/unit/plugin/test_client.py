@@ -1,14 +1,17 @@
 """The plugin's HTTP client against a small server: TLS, kept connections, pages, time."""
 
+import contextlib
 import datetime
 import ipaddress
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -22,6 +25,7 @@ from plugin.core.problem import PluginError
 from plugin.shell.client import Client
 from plugin.shell.cluster import Cluster
 from plugin.shell.kubeconfig import Target
+from plugin.shell.proxy import proxy_of
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -229,3 +233,89 @@ def test_trust_can_be_given_up(files: tuple[str, str]) -> None:
         target = Target(server=url, cluster={"insecure-skip-tls-verify": True}, user=user)
         with client(target) as found:
             assert asked(found)["path"] == "/x"
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Opens a way to wherever it is asked to, and takes note of it."""
+
+    asked: ClassVar[list[tuple[str, str | None]]] = []
+
+    def do_CONNECT(self) -> None:
+        self.asked.append((self.path, self.headers.get("Proxy-Authorization")))
+        host, _, port = self.path.partition(":")
+        with socket.create_connection((host, int(port))) as there:
+            self.send_response_only(200)
+            self.end_headers()
+            back = threading.Thread(target=_pipe, args=(there, self.connection))
+            back.start()
+            _pipe(self.connection, there)
+            back.join()
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def _pipe(source: socket.socket, to: socket.socket) -> None:
+    """Copy until one side ends, then let the other know."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            to.sendall(data)
+    with contextlib.suppress(OSError):
+        to.shutdown(socket.SHUT_WR)
+
+
+def test_a_proxy_of_the_kubeconfig_is_gone_through(files: tuple[str, str]) -> None:
+    """TLS is with the API server, not with the proxy."""
+    Proxy.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as middle:
+        middle.daemon_threads = True
+        thread = threading.Thread(target=middle.serve_forever, args=(0.01,))
+        thread.start()
+        proxy = f"http://jane:s%21@127.0.0.1:{middle.server_address[1]}"
+        cluster = {"certificate-authority": files[0], "proxy-url": proxy}
+        user = {"client-certificate": files[0], "client-key": files[1]}
+        with (
+            server(demanding(files)) as url,
+            client(Target(server=url, cluster=cluster, user=user)) as found,
+        ):
+            assert asked(found)["path"] == "/x"
+            assert Proxy.asked == [(url.removeprefix("https://"), "Basic amFuZTpzIQ==")]
+        middle.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("server_url", "environment", "expected"),
+    [
+        ("https://api.example:6443", {}, None),
+        ("https://api.example:6443", {"HTTPS_PROXY": "http://p:3128"}, "p"),
+        ("https://api.example:6443", {"https_proxy": "p:3128"}, "p"),
+        ("https://api.example:6443", {"HTTP_PROXY": "http://p:3128"}, None),
+        ("http://api.example", {"HTTP_PROXY": "http://p:3128"}, "p"),
+        ("https://localhost", {"HTTPS_PROXY": "http://p"}, None),
+        ("https://127.0.0.1", {"HTTPS_PROXY": "http://p"}, None),
+        ("https://[::1]", {"HTTPS_PROXY": "http://p"}, None),
+        ("https://api.example", {"HTTPS_PROXY": "p", "NO_PROXY": "x, example"}, None),
+        ("https://api.example", {"HTTPS_PROXY": "p", "NO_PROXY": ".example"}, None),
+        ("https://api.example", {"HTTPS_PROXY": "p", "NO_PROXY": "api.example"}, None),
+        ("https://api.example", {"HTTPS_PROXY": "p", "NO_PROXY": "*"}, None),
+        ("https://api.example", {"HTTPS_PROXY": "p", "NO_PROXY": "ample,10.0.0.0/8"}, "p"),
+        ("https://10.1.2.3", {"HTTPS_PROXY": "p", "NO_PROXY": "x,10.0.0.0/8"}, None),
+        ("https://11.1.2.3", {"HTTPS_PROXY": "p", "NO_PROXY": "x,10.0.0.0/8"}, "p"),
+    ],
+)
+def test_the_environment_names_a_proxy_as_for_kubectl(
+    server_url: str, environment: dict[str, str], expected: str | None
+) -> None:
+    """Go's rules."""
+    found = proxy_of(Target(server=server_url), environment)
+    assert (found.hostname if found is not None else None) == expected
+
+
+@pytest.mark.parametrize("text", ["socks5://p:1080", "https://p", "http://"])
+def test_a_proxy_of_another_kind_is_named(text: str) -> None:
+    """Instead of going past it."""
+    target = Target(server="https://api.example", cluster={"proxy-url": text})
+    with pytest.raises(PluginError, match="only http:// proxies"):
+        proxy_of(target, {})
