@@ -3,6 +3,7 @@
 Commands are imported when they are called: a start must not cost what only others need.
 """
 
+import errno
 import importlib
 import os
 import sys
@@ -68,16 +69,27 @@ def run(arguments: list[str]) -> int:
         print(error)
     except (CheckFailedError, PluginError) as error:
         return _failed(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:  # a question, not a mistake
+        print(error.format_message())
     except click.ClickException as error:
         return _failed(error.format_message())
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        _drop_output()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            return _failed(_bug(error))
+        _drop_output()
+        return _failed(f"cannot write the output: {error.strerror}")
     except Exception as error:
         return _failed(_bug(error))
     return 0
+
+
+def _drop_output() -> None:
+    """Let what is still buffered go nowhere, else the interpreter complains at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(message: str) -> int:

@@ -94,6 +94,21 @@ class Stage:
             out, err = await process.communicate()
         return Result(process.returncode or 0, out.decode(), err.decode())
 
+    async def shell(self, script: str) -> Result:
+        """Run a line of bash, in which $P is the command line."""
+        process = await asyncio.create_subprocess_exec(
+            "bash",
+            "-c",
+            script,
+            cwd=ROOT,
+            env=self._environment({"P": f"{sys.executable} -m plugin"}),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(SECONDS):
+            out, err = await process.communicate()
+        return Result(process.returncode or 0, out.decode(), err.decode())
+
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         """Start the command line; the caller ends it."""
         return await asyncio.create_subprocess_exec(

@@ -1,5 +1,6 @@
 """Whatever goes wrong, a user reads one line that says what to do."""
 
+import signal
 import socket
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from playground.apiserver.faults import Action, Fault
 from playground.apiserver.kinds import CollectionName
 from playground.apiserver.managers import Trail
 from tests.plugin import scenes
-from tests.plugin.stage import Stage, play, run
+from tests.plugin.stage import Result, Stage, play, run
 
 COMMANDS = ("status", "pools", "services", "version")
 
@@ -173,3 +174,50 @@ def test_a_wrong_command_line_is_one_line(tmp_path: Path, words: list[str]) -> N
     result = run(tmp_path, (), *words)
     assert result.code == 1
     one_line(result.err)
+
+
+def shell(folder: Path, script: str) -> Result:
+    """Run a line of shell in which $P is the command line, in a healthy cluster."""
+    results: list[Result] = []
+
+    async def work(stage: Stage) -> None:
+        results.append(await stage.shell(script))
+
+    play(folder, scenes.healthy(), work)
+    return results[0]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    """`| head` closes the pipe."""
+    found = shell(tmp_path, "set -o pipefail; $P services -o json | head -c 3")
+    assert (found.code, found.out, found.err) == (0, "{\n ", "")
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """Whatever the output is written to."""
+    found = shell(tmp_path, "$P status > /dev/full")
+    assert (found.code, found.err) == (
+        1,
+        "Error: cannot write the output: No space left on device\n",
+    )
+
+
+def test_without_a_command_the_help_is_shown(tmp_path: Path) -> None:
+    """As kubectl does it, with exit code 0."""
+    result = run(tmp_path, ())
+    assert (result.code, result.err) == (0, "")
+    assert "Commands:" in result.out
+
+
+def test_an_interrupted_watch_ends_quietly(tmp_path: Path) -> None:
+    """Ctrl-C is how it is meant to end."""
+
+    async def work(stage: Stage) -> None:
+        process = await stage.start("status", "--watch")
+        assert process.stdout is not None
+        await process.stdout.readuntil(b"Overall: OK\n")
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+        assert (process.returncode, err.strip()) == (130, b"")
+
+    play(tmp_path, scenes.healthy(), work)
