@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
+DOCS := .venv-docs
 SOURCES := allocator bgp ipam nodeagent plugin purelb playground upkeep benchmarks tests tools
 BENCH ?= all
 IMAGES ?= allocator lbnodeagent ipam
@@ -11,7 +12,7 @@ SOAK_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator
-.PHONY: soak-heartbeats soak-bgp bench control-plane e2e plugin screenshots images sbom proto clean
+.PHONY: soak-heartbeats soak-bgp bench control-plane e2e plugin screenshots images sbom docs proto clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -94,8 +95,16 @@ images: $(STAMP) ## Build the images (needs buildah), and look at them
 sbom: ## Write the images' bills of materials (after: make images)
 	@tools/sbom.sh build/sbom $(IMAGES)
 
+docs: $(DOCS)/.stamp ## Build the documentation, strictly, into build/site
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict && echo build/site/index.html
+
+$(DOCS)/.stamp: requirements/docs.txt
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 proto: ## Generate the messages of proto/*.proto anew
 	@tools/proto.sh $(PYTHON)
 
 clean: ## Remove what the targets made
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv $(DOCS) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -176,6 +176,7 @@ def main() -> int:
     try:
         settings = config.load(sys.argv[1:], os.environ)
         logs.set_up(settings.log_level)
+        logs.switch_on_signal()
         asyncio.run(serve(settings))
     except SettingsError as error:
         print(f"allocator: {error}", file=sys.stderr)

@@ -222,6 +222,7 @@ def main() -> int:
     try:
         settings = config.load(sys.argv[1:], os.environ)
         logs.set_up(settings.log_level)
+        logs.switch_on_signal()
         for remark in settings.remarks:
             logger.warning(remark)
         asyncio.run(serve(settings))

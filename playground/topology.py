@@ -216,6 +216,14 @@ def boot_script(machine: Machine, *, dummy: str | None = None) -> str:
             f"route add default via {v4}{machine.gateway}",
             f"route add default via {v6}{machine.gateway}",
         ]
+    if machine.role is Role.ROUTER:
+        # To the Pods of every node there may be (`kubelet.sandbox`), as a fabric would have them.
+        v4, v6, _ = PREFIXES[Segment.LAN]
+        for host in range(FIRST_NODE, FIRST_NODE + MOST_NODES):
+            lines += [
+                f"route add 10.244.{host}.0/24 via {v4}{host}",
+                f"route add fd00:10:244:{host:x}::/64 via {v6}{host}",
+            ]
     if dummy is not None:
         lines += [f"link add {dummy} type ifb", f"link set {dummy} up"]
     return "\n".join(lines)

@@ -8,6 +8,7 @@ compile() { # compile FILE [ARGUMENT...]
     --no-emit-find-links --python-version 3.11 "$@" pyproject.toml -o "requirements/$file.txt"
 }
 compile dev --extra allocator --extra bgp --extra ipam --extra nodeagent --extra playground --extra plugin --extra dev
+compile docs --extra docs  # in an environment of its own: make docs
 for program in allocator bgp ipam nodeagent plugin; do
   compile "$program" --extra "$program" -c requirements/dev.txt
 done

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from playground.kubelet.wire import Container, ContainerPort, EnvVar, Pod
 
+ECHO = ("-m", "playground.backend")
 # Which program an image holds; tags and registries do not matter.
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "*purelb-kopf/allocator*": ("-m", "allocator"),
     "*purelb-kopf/lbnodeagent*": ("-m", "nodeagent"),
-    "*purelb-kopf/echo*": ("-m", "playground.backend"),
+    "*purelb-kopf/echo*": ECHO,
+    "nginx*": ECHO,  # what documentation uses for something that serves pages
 }
-ECHO = "*purelb-kopf/echo*"
 ECHO_PORT = 80
 
 
@@ -42,7 +43,7 @@ def command_line(pod: Pod, container: Container, place: Place, python: str) -> t
         return (*container.command, *arguments)
     for pattern, program in PROGRAMS.items():
         if fnmatch.fnmatchcase(container.image, pattern):
-            if pattern == ECHO and not arguments:
+            if program == ECHO and not arguments:
                 arguments = _echo(pod, container, place)
             return (python, *program, *arguments)
     raise CommandError("ErrImagePull", f"no program is known for the image {container.image!r}")

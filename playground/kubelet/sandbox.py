@@ -1,7 +1,7 @@
 """The network of a Pod: its node's own, or a namespace behind a bridge of the node.
 
-A Pod with a network of its own reaches everybody, in the node's name (masqueraded); only its own
-node reaches it. That is enough for programs that serve probes and speak with the API server.
+A Pod with a network of its own reaches everybody, in the node's name (masqueraded). Other nodes
+reach it through the router, which knows whose the addresses are.
 """
 
 import asyncio

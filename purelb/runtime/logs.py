@@ -5,6 +5,7 @@ The message is a constant, facts go in `extra`; the core does not log.
 
 import json
 import logging
+import signal
 import sys
 import time
 from typing import TextIO
@@ -77,6 +78,17 @@ def set_up(level: str, stream: TextIO = sys.stdout) -> None:
     logging.basicConfig(
         level=logging.DEBUG if is_debug else logging.INFO, handlers=[handler], force=True
     )
+
+
+def switch_on_signal() -> None:
+    """Let SIGUSR1 switch between `info` and `debug`, without a restart. Main thread only."""
+    signal.signal(signal.SIGUSR1, lambda *_: _switch())
+
+
+def _switch() -> None:
+    root = logging.getLogger()
+    root.setLevel(logging.INFO if root.level == logging.DEBUG else logging.DEBUG)
+    root.log(root.level, "log level switched", extra={"to": logging.getLevelName(root.level)})
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
