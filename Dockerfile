@@ -1,4 +1,4 @@
-# Images of the programs: buildah bud --target allocator|lbnodeagent|ipam .   (make images)
+# Images of the programs: buildah bud --target allocator|lbnodeagent|k8gobgp|ipam .   (make images)
 #
 # A program's image holds what it imports, a Python and nothing else: no shell, no package manager.
 # Debian's packages are unpacked, not installed, since none of them needs its scripts here.
@@ -19,6 +19,11 @@ COPY requirements/nodeagent.txt .
 RUN python3 -m venv /venv \
  && /venv/bin/pip install -q --no-compile --require-hashes --only-binary :all: \
       --target /opt/purelb -r nodeagent.txt
+FROM build AS k8gobgp-libraries
+COPY requirements/bgp.txt .
+RUN python3 -m venv /venv \
+ && /venv/bin/pip install -q --no-compile --require-hashes --only-binary :all: \
+      --target /opt/purelb -r bgp.txt
 FROM build AS ipam-libraries
 COPY requirements/ipam.txt .
 RUN python3 -m venv /venv \
@@ -38,6 +43,14 @@ RUN ./rootfs.sh /root-fs libc6 libgcc-s1 libstdc++6 zlib1g libbz2-1.0 liblzma5 l
       libssl3 libsqlite3-0 libuuid1 python3-minimal python3.11-minimal libpython3.11-minimal \
       libpython3-stdlib libpython3.11-stdlib \
       iproute2 libbpf1 libelf1 libmnl0 libcap2 libbsd0 libmd0 libselinux1 libpcre2-8-0
+
+# And gobgpd, with the command line that `kubectl purelb gobgp` runs.
+FROM build AS root-with-gobgp
+COPY tools/rootfs.sh .
+RUN ./rootfs.sh /root-fs libc6 libgcc-s1 libstdc++6 zlib1g libbz2-1.0 liblzma5 libexpat1 libffi8 \
+      libssl3 libsqlite3-0 libuuid1 python3-minimal python3.11-minimal libpython3.11-minimal \
+      libpython3-stdlib libpython3.11-stdlib \
+      iproute2 libbpf1 libelf1 libmnl0 libcap2 libbsd0 libmd0 libselinux1 libpcre2-8-0 gobgpd
 
 FROM scratch AS allocator
 COPY --from=root /root-fs /
@@ -71,3 +84,14 @@ ENV PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin PYTHONPATH=/opt/purelb \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 EXPOSE 7472
 ENTRYPOINT ["python", "-m", "nodeagent"]
+
+# Root, for its capabilities: NET_ADMIN, NET_BIND_SERVICE and NET_RAW.
+FROM scratch AS k8gobgp
+COPY --from=root-with-gobgp /root-fs /
+COPY --from=k8gobgp-libraries /opt/purelb /opt/purelb
+COPY purelb /opt/purelb/purelb
+COPY bgp /opt/purelb/bgp
+ENV PATH=/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin PYTHONPATH=/opt/purelb \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+EXPOSE 179 7473 7474
+ENTRYPOINT ["python", "-m", "bgp"]

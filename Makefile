@@ -7,7 +7,7 @@ STAMP := .venv/.stamp
 DOCS := .venv-docs
 SOURCES := allocator bgp ipam nodeagent plugin purelb playground upkeep benchmarks tests tools
 BENCH ?= all
-IMAGES ?= allocator lbnodeagent ipam
+IMAGES ?= allocator lbnodeagent k8gobgp ipam
 SOAK_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
 

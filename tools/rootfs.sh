@@ -16,7 +16,8 @@ for package in debs/*.deb; do
 done > "$root/usr/share/packages.txt"
 
 cd "$root"
-find usr/bin usr/sbin \( -type f -o -type l \) ! -name ip ! -name 'python3*' -delete
+find usr/bin usr/sbin \( -type f -o -type l \) ! -name ip ! -name 'python3*' \
+  ! -name gobgp ! -name gobgpd -delete
 rm -rf usr/lib/{tc,*/tc} usr/share/{doc,man,locale,lintian,bash-completion,info,apport,python3} etc/python3*
 cd usr/lib/python3*/
 rm -rf __pycache__ ensurepip idlelib lib2to3 pydoc_data test tkinter turtledemo distutils

@@ -7,6 +7,8 @@ its lines mean (`bgp.core.enginelog`).
 import asyncio
 import contextlib
 import logging
+import os
+import sys
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -18,6 +20,14 @@ from purelb.runtime.rpc import RpcError
 logger = logging.getLogger(__name__)
 
 PROGRAM = "gobgpd"
+# Has the kernel kill the engine when we end (prctl PR_SET_PDEATHSIG, SIGKILL), and becomes it. Not
+# done between fork and exec of this process, which has threads; and no image need have setpriv.
+TETHER = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
 POLL_SECONDS = 0.02  # between tries to reach a fresh engine
 START_SECONDS = 15.0
 PING_SECONDS = 5.0  # between questions whether it still answers
@@ -115,7 +125,7 @@ class Supervisor:
         self._socket.parent.mkdir(parents=True, exist_ok=True)
         self._socket.unlink(missing_ok=True)  # else it says that the address is in use
         process = self._process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig", "KILL", "--", PROGRAM),
+            *(sys.executable, "-I", "-S", "-c", TETHER, str(os.getpid()), PROGRAM),
             *("--api-hosts", f"unix://{self._socket}", "--pprof-disable"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

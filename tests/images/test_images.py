@@ -16,7 +16,14 @@ import pytest
 
 from purelb import VERSION
 
-PROGRAMS = {"allocator": "allocator", "lbnodeagent": "nodeagent", "ipam": "ipam"}
+PROGRAMS = {
+    "allocator": "allocator",
+    "lbnodeagent": "nodeagent",
+    "k8gobgp": "bgp",
+    "ipam": "ipam",
+}
+# Beside Python, for people and for what a program runs itself.
+TOOLS = {"lbnodeagent": {"ip"}, "k8gobgp": {"ip", "gobgp", "gobgpd"}}
 LARGEST = 120_000_000  # bytes, unpacked
 SBOM = Path(__file__).parents[2] / "tools/sbom.py"
 
@@ -69,15 +76,16 @@ def test_a_program_starts_in_its_image(image: tuple[str, Path]) -> None:
 
 
 def test_an_image_has_neither_a_shell_nor_a_package_manager(image: tuple[str, Path]) -> None:
-    """Nothing there that only an intruder would use; the agent's has `ip`, which people use."""
+    """Nothing there that only an intruder would use; some have `ip`, which people use."""
     target, root = image
     programs = {
         path.name for folder in ("bin", "sbin") for path in (root / "usr" / folder).iterdir()
     }
-    expected = {"python", "python3", "python3.11"} | ({"ip"} if target == "lbnodeagent" else set())
-    assert programs == expected
-    if target == "lbnodeagent":
-        assert run(root, "/usr/bin/ip", "-V").returncode == 0
+    tools = TOOLS.get(target, set())
+    assert programs == {"python", "python3", "python3.11"} | tools
+    for tool in tools:
+        option = "-V" if tool == "ip" else "--version"
+        assert run(root, f"/usr/bin/{tool}", option).returncode == 0
 
 
 def test_an_image_is_small(image: tuple[str, Path]) -> None:
@@ -108,6 +116,6 @@ def test_the_bill_of_materials_names_every_library(image: tuple[str, Path]) -> N
     bill = json.loads(done.stdout)
     names = {one["name"] for one in bill["components"]}
     assert {"libc6", "libssl3"} <= names
-    assert ("iproute2" in names) is (target == "lbnodeagent")
+    assert ("iproute2" in names) is (target in TOOLS)
     libraries = len(list((root / "opt/purelb").glob("*.dist-info")))
     assert len([one for one in bill["components"] if "pypi" in one["purl"]]) == libraries

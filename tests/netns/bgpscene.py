@@ -112,11 +112,11 @@ class Scene:
     def engine_pid(self, node: str) -> int | None:
         """Return the process of a node's gobgpd, as the playground numbers it."""
         machine = next(one for one in self.machines if one.name == node)
-        mark = f"--api-hosts\0unix://{daemons.gobgp_socket(machine)}"
+        mark = f"gobgpd\0--api-hosts\0unix://{daemons.gobgp_socket(machine)}"
         for entry in (self.cluster.paths.root / "proc").iterdir():
             if entry.name.isdecimal():
                 with contextlib.suppress(OSError):
-                    if mark in (entry / "cmdline").read_text():
+                    if (entry / "cmdline").read_text().startswith(mark):
                         return int(entry.name)
         return None
 
