@@ -6,6 +6,7 @@ from dataclasses import replace
 from allocator.app import Allocator, connected
 from allocator.shell.reporter import Reporter
 from allocator.shell.term import Term
+from playground.apiserver import Action, Fault
 from purelb.api.identifiers import Instant, ServiceKey
 from purelb.api.views import ServiceView
 from purelb.runtime.credentials import Access
@@ -58,6 +59,32 @@ def test_a_work_loop_that_does_not_turn_fails_the_liveness_probe() -> None:
     scenario(work)
 
 
+def test_every_ten_minutes_everything_is_looked_at_whatever_the_events_said() -> None:
+    """Also a Service that nobody ever marked."""
+
+    async def work(api: Api) -> None:
+        clock = HandClock()
+        async with connected(Access(server=api.server.url, token_text="x"), 10.0) as clients:
+            one = Allocator(SETTINGS, Access(server=api.server.url), clients)
+
+            async def looks(count: int) -> bool:
+                return series(one, "purelb_k8s_client_updates_total") == {"": count}
+
+            one.store.set_service(None, ServiceView(key=ServiceKey("shop/marked")))
+            reporter = Reporter(one.store, one.metrics, one.poster, clock)
+            worker = Term(clients.kube, one.store, reporter, one.leadership).worker
+            worker.adopt()
+            working = asyncio.create_task(worker.run())
+            await api.until(lambda: looks(1), "the first look")
+            one.store.set_service(None, ServiceView(key=ServiceKey("shop/missed")))
+            clock.time += 600
+            worker.mark(())  # the clock wakes nobody by itself
+            await api.until(lambda: looks(3), "a look at both")
+            working.cancel()
+
+    scenario(work)
+
+
 def test_a_replica_that_stands_by_is_ready_and_leaves_the_pools_to_the_leader() -> None:
     """Sums over replicas stay right."""
 
@@ -80,6 +107,42 @@ def test_a_replica_that_stands_by_is_ready_and_leaves_the_pools_to_the_leader() 
                 assert series(leader, name) == {"": 1.0, "_terms_total": 1.0}
                 assert series(other, name) == {"": 0.0, "_terms_total": 0.0}
                 assert series(other, "purelb_k8s_client_config_loaded_bool") == {"": 1.0}
+
+    scenario(work)
+
+
+def test_nobody_is_ready_before_all_is_known_and_no_leader_before_it_has_adopted() -> None:
+    """No LIST of Services is answered at first, nor when the second replica begins to lead."""
+    mute = Fault(
+        action=Action.FAIL, code=503, verbs=frozenset({"list"}), resources=frozenset({"services"})
+    )
+    short, stop = replace(SETTINGS, lease_seconds=3.0), asyncio.Event()
+
+    async def says(one: Allocator, text: str | None) -> bool:
+        return one.health().is_ready() == text
+
+    async def lead(api: Api) -> None:
+        async with allocator(api, replace(short, identity="first")):
+            await stop.wait()
+
+    async def work(api: Api) -> None:
+        await api.group()
+        leading = asyncio.create_task(lead(api))
+        await api.service("web")
+        await api.addresses("web")
+        api.server.faults.add(mute, "mute")
+        async with allocator(api, replace(short, identity="second")) as second:
+            assert second.health().is_ready() == "the cluster is not known completely yet"
+            api.server.faults.remove("mute")
+            await api.until(lambda: says(second, None), "the second one stands by")
+            api.server.faults.add(mute, "mute")
+            stop.set()
+            await leading
+            text = "addresses in use are not adopted yet"
+            await api.until(lambda: says(second, text), "it leads and is not ready")
+            api.server.faults.remove("mute")
+            await api.until(lambda: says(second, None), "it is ready")
+            assert second.term is not None
 
     scenario(work)
 
