@@ -170,20 +170,20 @@ def joined(request: AddressRequest, address: IPAddress, pool: Pool, ledger: Ledg
     stands for it.
     """
     if (guard := pool.guard(address)) is not None:
-        return Lack(problem=refusals.guarded(address, guard, pool), wants=frozenset({address}))
+        return Lack(problem=refusals.guarded(address, guard, pool), wants=_wants(request, address))
     kept_for = pool.reservations.kept.get(address, request.key)
     if kept_for != request.key:
         problem = refusals.reserved(address, kept_for, pool)
-        return Lack(problem=problem, wants=frozenset({address}))
+        return Lack(problem=problem, wants=_wants(request, address))
     objection = ledger.objection(address, request.key, request.sharing, request.ports)
     if objection is None:
         rest = ledger.resting(address)
         if rest is None or rest.key == request.key:
             return Allocation(address=address, pool=pool)
         problem = refusals.resting(rest, pool)
-        return Lack(problem=problem, wants=frozenset({address}))
+        return Lack(problem=problem, wants=_wants(request, address))
     problem = refusals.in_the_way(objection, request.sharing, pool.name)
-    return Lack(problem=problem, wants=frozenset({address}))
+    return Lack(problem=problem, wants=_wants(request, address))
 
 
 def _pinned(request: AddressRequest, pin: IPAddress, pools: PoolSet, ledger: Ledger) -> Found:
@@ -196,5 +196,13 @@ def _pinned(request: AddressRequest, pin: IPAddress, pools: PoolSet, ledger: Led
     bound = _bound(request, pool, family_of(pin), ledger)
     if bound is not None and bound != pin and ledger.owners(bound) != (request.key,):
         problem = refusals.bound_elsewhere(request.sharing, bound, pin, pool.name)
-        return Lack(problem=problem, wants=frozenset({bound}))
+        return Lack(problem=problem, wants=_wants(request, bound))
     return joined(request, pin, pool, ledger)
+
+
+def _wants(request: AddressRequest, address: IPAddress) -> frozenset[Want]:
+    """Return what to wait for where an address has other owners.
+
+    The address, and that the sharing key comes to stand for another one.
+    """
+    return frozenset({address, request.sharing}) if request.sharing else frozenset({address})

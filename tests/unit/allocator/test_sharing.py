@@ -129,6 +129,24 @@ def test_a_waiting_service_joins_as_soon_as_a_holder_gets_its_key() -> None:
     assert cluster.ingress(waiting) == ("192.0.2.0",)
 
 
+@pytest.mark.parametrize("pins", [{}, {"purelb.io/addresses": "192.0.2.0"}], ids=["any", "pinned"])
+def test_a_service_that_clashes_joins_where_its_key_comes_to_stand_for_a_lower_address(
+    pins: dict[str, str],
+) -> None:
+    """The lowest address of the key is the one to join, and there its port is free."""
+    cluster = Cluster(group("default", "192.0.2.0/31"))
+    low = cluster.create("low", ports=["TCP/443"])
+    cluster.converge()
+    cluster.create("high", annotations={KEY: "k"})
+    cluster.converge()
+    late = cluster.create("late", annotations={KEY: "k"} | pins)
+    cluster.converge()
+    assert cluster.ingress(late) == ()
+    cluster.edit(low, annotations={KEY: "k"})
+    cluster.converge()
+    assert cluster.ingress(late) == ("192.0.2.0",)
+
+
 def test_the_only_owner_may_change_its_key() -> None:
     """Then the new key is bound, and the old one free."""
     cluster = Cluster(DEFAULT)
