@@ -15,7 +15,7 @@ from nodeagent.core.facts import Facts
 from nodeagent.core.gate import Record, compare, note_change, note_loss
 from nodeagent.core.installed import Outcome, announced_after, failure_after, record_after
 from nodeagent.core.links import Announced, Observed, Placed
-from nodeagent.core.plan import (
+from nodeagent.core.ops import (
     AddAddress,
     Announce,
     DeleteLink,
@@ -27,8 +27,8 @@ from nodeagent.core.plan import (
     RefreshAddress,
     RemoveAddress,
     ReorderAddress,
-    plan,
 )
+from nodeagent.core.plan import plan
 from nodeagent.core.report import Report, Told, report
 from nodeagent.core.verdicts import DesiredState, Memory
 from purelb.api.addresses import Family, IPAddress, parse_ip

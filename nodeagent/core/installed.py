@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nodeagent.core.dummy import LASTING_RETRY, RETRY, Dummy, Failure
 from nodeagent.core.links import Announced, Observed, Placed, placed
-from nodeagent.core.plan import (
+from nodeagent.core.ops import (
     AddAddress,
     Announce,
     MakeLink,

@@ -15,7 +15,7 @@ from nodeagent.core.endpoints import LOCAL
 from nodeagent.core.gate import Blocked
 from nodeagent.core.installed import Outcome
 from nodeagent.core.notices import Level, Line, Notice
-from nodeagent.core.plan import (
+from nodeagent.core.ops import (
     AddAddress,
     DeleteLink,
     RaiseLink,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from nodeagent.core.gate import Blocked, WaitUntil
 from nodeagent.core.installed import Outcome
-from nodeagent.core.plan import AddAddress, Announce, RemoveAddress, ReorderAddress
+from nodeagent.core.ops import AddAddress, Announce, RemoveAddress, ReorderAddress
 from nodeagent.core.verdicts import Here, Verdict
 from purelb.api.addresses import IPAddress
 

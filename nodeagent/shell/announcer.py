@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from nodeagent.core.config import Garp
+from nodeagent.core.ops import Announce
 from nodeagent.core.packets import Schedule, frames
-from nodeagent.core.plan import Announce
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant
 from purelb.api.links import Link

@@ -1,6 +1,6 @@
 """Makes, switches on and deletes the link for remote addresses, as a plan says."""
 
-from nodeagent.core.plan import DeleteLink, LinkOp, MakeLink, RaiseLink
+from nodeagent.core.ops import DeleteLink, LinkOp, MakeLink, RaiseLink
 from purelb.runtime.netlink import links
 
 

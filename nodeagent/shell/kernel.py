@@ -15,7 +15,7 @@ from typing import NoReturn, Self, assert_never
 from nodeagent.core.gate import Record, compare, is_known, is_news, note_change, note_loss
 from nodeagent.core.installed import Outcome
 from nodeagent.core.links import Announced, Observed, Placed
-from nodeagent.core.plan import (
+from nodeagent.core.ops import (
     AddAddress,
     Announce,
     DeleteLink,

@@ -26,8 +26,8 @@ from nodeagent.core.conflicts import (
     is_conflict,
     met_peer,
 )
+from nodeagent.core.ops import Probe
 from nodeagent.core.packets import probe_frame
-from nodeagent.core.plan import Probe
 from purelb.api.addresses import Family, IPAddress, family_of
 from purelb.api.identifiers import Instant
 from purelb.api.links import Link

@@ -30,7 +30,8 @@ from nodeagent.core.installed import (
 )
 from nodeagent.core.links import Announced, Observed, Placed
 from nodeagent.core.networks import claims_after, networks, standing
-from nodeagent.core.plan import AddAddress, Announce, Probe, RemoveAddress, plan
+from nodeagent.core.ops import AddAddress, Announce, Probe, RemoveAddress
+from nodeagent.core.plan import plan
 from nodeagent.core.probing import asked
 from nodeagent.core.report import Report, Told, report
 from nodeagent.core.verdicts import DesiredState, Here

@@ -13,7 +13,8 @@ from nodeagent.core.election import Electorate, Member
 from nodeagent.core.fence import Hold, hold
 from nodeagent.core.gate import LONGEST, QUIET
 from nodeagent.core.links import Placed, placed
-from nodeagent.core.plan import AddAddress, RefreshAddress, RemoveAddress, ReorderAddress, plan
+from nodeagent.core.ops import AddAddress, RefreshAddress, RemoveAddress, ReorderAddress
+from nodeagent.core.plan import plan
 from nodeagent.core.verdicts import DesiredState, Here, Memory
 from purelb.api.addresses import Family, sort_key
 from purelb.api.identifiers import NodeName, ServiceKey

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from nodeagent.core.config import Lifetimes, NodeConfig, SelectorState, Unconfigured
 from nodeagent.core.election import Electorate
+from nodeagent.core.ops import Announce
 from nodeagent.core.peers import Claim, Reach
-from nodeagent.core.plan import Announce, plan
+from nodeagent.core.plan import plan
 from nodeagent.core.report import Told, report
 from nodeagent.core.results import is_pending
 from nodeagent.core.slots import write_slots

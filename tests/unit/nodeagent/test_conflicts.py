@@ -17,7 +17,7 @@ from nodeagent.core.conflicts import (
     is_conflict,
     met_peer,
 )
-from nodeagent.core.plan import AddAddress, Announce, Probe, RemoveAddress
+from nodeagent.core.ops import AddAddress, Announce, Probe, RemoveAddress
 from nodeagent.core.verdicts import Here, Reason, Wait
 from nodeagent.core.words import DAD_FAILURES, FOREIGN_CONFLICTS, Count
 from purelb.api.annotations import Slot, encode_slots

@@ -9,7 +9,7 @@ from nodeagent.core.config import Lifetimes, NodeConfig, SelectorState, Unconfig
 from nodeagent.core.desired import desire
 from nodeagent.core.facts import Facts
 from nodeagent.core.gate import CLEAR, QUIET, Blocked, WaitUntil
-from nodeagent.core.plan import AddAddress, RefreshAddress, RemoveAddress
+from nodeagent.core.ops import AddAddress, RefreshAddress, RemoveAddress
 from nodeagent.core.selection import GRACE
 from nodeagent.core.verdicts import Away, Here, Reason, Verdict
 from purelb.api.addresses import Family, IPAddress, parse_ip

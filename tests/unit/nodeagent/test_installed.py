@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from nodeagent.core.installed import Outcome, adopt, announced_after, record_after, unannounced
 from nodeagent.core.links import Announced, Observed, Placed
-from nodeagent.core.plan import AddAddress, Announce, RefreshAddress, RemoveAddress
+from nodeagent.core.ops import AddAddress, Announce, RefreshAddress, RemoveAddress
 from purelb.api.identifiers import LinkName
 from purelb.api.links import NewAddress
 from tests.unit.nodeagent.builders import ETH0, MAC, OWN, VIP, VIP6, agent, entry, kernel, link

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nodeagent.core.notices import Level
-from nodeagent.core.plan import Announce, RefreshAddress
+from nodeagent.core.ops import Announce, RefreshAddress
 from nodeagent.core.remote import read_groups
 from nodeagent.core.verdicts import Away, Here, Reason
 from purelb.api.addresses import Family

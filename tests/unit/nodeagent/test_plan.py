@@ -6,15 +6,15 @@ import pytest
 
 from nodeagent.core.config import NodeConfig
 from nodeagent.core.links import Observed
-from nodeagent.core.plan import (
+from nodeagent.core.ops import (
     AddAddress,
     Announce,
     Op,
     RefreshAddress,
     RemoveAddress,
     ReorderAddress,
-    plan,
 )
+from nodeagent.core.plan import plan
 from nodeagent.core.verdicts import DesiredState
 from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import LinkName, ServiceKey

@@ -8,7 +8,7 @@ import pytest
 from nodeagent.core.config import Lifetimes, NodeConfig
 from nodeagent.core.dummy import RETRY
 from nodeagent.core.installed import is_empty
-from nodeagent.core.plan import AddAddress, DeleteLink, MakeLink, RaiseLink, RemoveAddress
+from nodeagent.core.ops import AddAddress, DeleteLink, MakeLink, RaiseLink, RemoveAddress
 from nodeagent.core.remote import Placement, RemotePools, read_groups
 from nodeagent.core.verdicts import Away, Here, Reason, Wait
 from nodeagent.core.vips import Vip

@@ -6,7 +6,7 @@ from dataclasses import replace
 from nodeagent.core import words
 from nodeagent.core.installed import Outcome
 from nodeagent.core.notices import Level
-from nodeagent.core.plan import AddAddress, RefreshAddress, RemoveAddress, ReorderAddress
+from nodeagent.core.ops import AddAddress, RefreshAddress, RemoveAddress, ReorderAddress
 from nodeagent.core.report import Report, Told, report
 from nodeagent.core.verdicts import DesiredState
 from purelb.api.views import NodeView

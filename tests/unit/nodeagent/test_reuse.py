@@ -8,7 +8,7 @@ from nodeagent.core.config import Lifetimes, NodeConfig
 from nodeagent.core.gate import note_change
 from nodeagent.core.inputs import Listing
 from nodeagent.core.links import Observed
-from nodeagent.core.plan import AddAddress
+from nodeagent.core.ops import AddAddress
 from nodeagent.core.reuse import patched
 from nodeagent.core.selection import GRACE
 from nodeagent.core.verdicts import Here, Judgement
