@@ -192,9 +192,9 @@ class Cluster:
         await self.set_carrier(node, is_up=True)
 
     async def run(
-        self, machine: str, *argv: str, seconds: float = RUN_SECONDS, check: bool = True
+        self, machine: str | None, *argv: str, seconds: float = RUN_SECONDS, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command on a machine and return what it said.
+        """Run a command on a machine, None being where the bridges are; return what it said.
 
         Raises CalledProcessError if it fails, unless `check` is off.
         """
@@ -274,7 +274,7 @@ class Cluster:
             await self.start(spec)
 
     async def _enter(
-        self, machine: str, argv: Sequence[str], *, output: int | None
+        self, machine: str | None, argv: Sequence[str], *, output: int | None
     ) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *self.instance.enter(machine, argv),
