@@ -27,7 +27,7 @@ HEAD: Final = struct.Struct("!BBBBQQQIHBH")
 HEARD: Final = struct.Struct("!IB")
 CLAIM: Final = struct.Struct("!BQ")
 MAC_BYTES: Final = 16
-SHORTEST_KEY, MOST_KEYS = 16, 2  # characters; keys at a time
+SHORTEST_KEY: Final = 16  # bytes
 IS_EMPTY, KNOWS_GATEWAY = 1, 2  # flags
 LONGEST_NAME: Final = 253
 # Bytes of a datagram that fits into a frame of every usual link; with 250 peers heard there is room
@@ -76,18 +76,19 @@ class BeatError(ValueError):
     """A datagram that is none of ours; the message says why."""
 
 
-class KeysError(ValueError):
-    """A text that has no keys to sign with; the message says why, without any of it."""
+class WeakKeyError(ValueError):
+    """A key that is too short; the message says so, without any of it."""
 
 
-def parse_keys(text: str) -> tuple[bytes, ...]:
-    """Return the keys of a file, one a line, first the one that signs; raises KeysError."""
-    keys = tuple(line.strip().encode() for line in text.splitlines() if line.strip())
-    if not 1 <= len(keys) <= MOST_KEYS:
-        raise KeysError(f"there must be one or two keys, a line each, not {len(keys)}")
-    if any(len(key) < SHORTEST_KEY for key in keys):
-        raise KeysError(f"a key must have at least {SHORTEST_KEY} characters")
-    return keys
+def parse_key(content: bytes) -> bytes:
+    """Return the key that is the content of a file, without the end of its line, if it has one.
+
+    Raises WeakKeyError.
+    """
+    key = content.strip(b"\r\n")
+    if len(key) < SHORTEST_KEY:
+        raise WeakKeyError(f"a key must have at least {SHORTEST_KEY} bytes, this has {len(key)}")
+    return key
 
 
 def node_id(node: NodeName) -> int:

@@ -1,18 +1,20 @@
-"""The keys of heartbeats, from a file of a Secret that may change.
+"""The keys of heartbeats, from files of a Secret that may change.
 
-One or two keys, a line each: the first signs, all are accepted. To replace a key, add the new one
-as the second line, then put it first, then drop the old one, each time on all nodes.
+The file signs; a second one beside it, of the same name with `-accepted`, is accepted as well. To
+replace a key, add the new one as the accepted one, then let the two change places, then drop the
+old one: each time until all nodes have it, which takes about a minute.
 """
 
 import logging
 import math
 from pathlib import Path
 
-from nodeagent.core.beats import KeysError, parse_keys
+from nodeagent.core.beats import WeakKeyError, parse_key
 from purelb.api.identifiers import Instant
 
 logger = logging.getLogger(__name__)
 
+ACCEPTED = "-accepted"  # is added to the name of the file whose key signs
 LOOK_SECONDS = 10.0  # the kubelet brings changes of a Secret within a minute
 
 
@@ -33,10 +35,10 @@ class KeyFile:
         before, trouble = self.keys, ""
         keys: tuple[bytes, ...] = ()
         try:
-            keys = parse_keys(self._path.read_text())
+            keys = _read(self._path)
         except FileNotFoundError:
             trouble = "there is no key"
-        except (OSError, UnicodeDecodeError, KeysError) as error:
+        except (OSError, WeakKeyError) as error:
             trouble = str(error)
         self.keys = keys
         self._tell(trouble)
@@ -51,3 +53,9 @@ class KeyFile:
             logger.warning("no heartbeats", extra=facts | {"error": trouble})
         else:
             logger.info("heartbeats are on", extra=facts | {"keys": len(self.keys)})
+
+
+def _read(path: Path) -> tuple[bytes, ...]:
+    own = parse_key(path.read_bytes())
+    second = path.with_name(path.name + ACCEPTED)
+    return (own, parse_key(second.read_bytes())) if second.exists() else (own,)

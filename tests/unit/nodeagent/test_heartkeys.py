@@ -1,27 +1,29 @@
-"""The file with the keys: two at a time, changed under a running agent."""
+"""The files with the keys: one signs, another is accepted, both change under a running agent."""
 
+import secrets
 from pathlib import Path
 
 import pytest
 
-from nodeagent.core.beats import KeysError, parse_keys
-from nodeagent.shell.heartkeys import LOOK_SECONDS, KeyFile
+from nodeagent.core.beats import WeakKeyError, parse_key
+from nodeagent.shell.heartkeys import ACCEPTED, LOOK_SECONDS, KeyFile
 from tests.unit.nodeagent.builders import NOW
 
-ONE, TWO = "first-key-0123456789", "other-key-0123456789"
+ONE, TWO = b"first-key-0123456789", b"other-key-0123456789"
 
 
-def test_the_first_key_signs_and_both_count() -> None:
-    """Blank lines and spaces around do not."""
-    assert parse_keys(f"\n {ONE} \n\n{TWO}\n") == (ONE.encode(), TWO.encode())
+def test_a_key_is_what_the_file_holds_but_for_the_end_of_its_line() -> None:
+    """Random bytes as well as what somebody typed."""
+    raw = b"\x00\n\xff" + secrets.token_bytes(32) + b"\x01"
+    assert parse_key(raw) == raw
+    assert parse_key(ONE + b"\n") == ONE
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "too-short", f"{ONE}\n{TWO}\n{ONE}"])
-def test_a_file_without_usable_keys_is_refused_without_saying_any(text: str) -> None:
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"too-short\n"])
+def test_a_weak_key_is_refused_without_saying_any_of_it(content: bytes) -> None:
     """Logs are no place for keys."""
-    with pytest.raises(KeysError) as caught:
-        parse_keys(text)
-    assert ONE not in str(caught.value)
+    with pytest.raises(WeakKeyError) as caught:
+        parse_key(content)
     assert "too-short" not in str(caught.value)
 
 
@@ -32,18 +34,18 @@ def test_without_a_path_there_are_never_keys() -> None:
     assert file.keys == ()
 
 
-def test_keys_come_change_and_go_with_the_file(tmp_path: Path) -> None:
+def test_keys_come_change_and_go_with_the_files(tmp_path: Path) -> None:
     """As the kubelet brings them, looked at now and then."""
-    path = tmp_path / "key"
+    path, second = tmp_path / "key", tmp_path / f"key{ACCEPTED}"
     file = KeyFile(str(path))
     assert not file.look(NOW)
-    path.write_text(ONE)
+    path.write_bytes(ONE)
     assert not file.look(NOW + LOOK_SECONDS / 2)
     assert file.look(NOW + LOOK_SECONDS)
-    path.write_text(f"{TWO}\n{ONE}")
+    second.write_bytes(TWO)
     assert file.look(NOW + 2 * LOOK_SECONDS)
-    assert list(file.keys) == [TWO.encode(), ONE.encode()]
-    path.write_text("short")
+    assert list(file.keys) == [ONE, TWO]
+    path.write_bytes(b"short")
     assert file.look(NOW + 3 * LOOK_SECONDS)
     assert not file.keys
     path.unlink()
