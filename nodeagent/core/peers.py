@@ -22,7 +22,9 @@ from nodeagent.core.beats import Standing, node_id
 from purelb.api.identifiers import Instant, NodeName
 
 SHORTEST: Final = 0.15  # seconds between two heartbeats
-PACKETS: Final = 100.0  # per second that a node receives on one network, at most
+# Heartbeats a second on one network, at most; a hundred, as each comes a little early (`EARLY`).
+PACKETS: Final = 95.0
+EARLY: Final = 0.1  # of an interval: three without a heartbeat are three that were lost
 MISSED: Final = 3  # intervals without a heartbeat: not heard any more
 # Intervals without a heartbeat after which others may start. The difference is the time in which a
 # node that is cut off withdraws.

@@ -7,6 +7,7 @@ not: what follows from it (`core.peers`, `core.fence`), what is said (the loop, 
 import asyncio
 import functools
 import logging
+import math
 import random
 import secrets
 import time
@@ -18,7 +19,7 @@ from nodeagent.core import datagrams
 from nodeagent.core.beats import Beat, BeatError, Standing, decode, encode, portions
 from nodeagent.core.hearing import Hearing
 from nodeagent.core.networks import Network
-from nodeagent.core.peers import NOTHING_HEARD, Claim, Reach, interval
+from nodeagent.core.peers import EARLY, NOTHING_HEARD, Claim, Reach, interval
 from nodeagent.shell.heartkeys import KeyFile
 from nodeagent.shell.wire import WireAsker
 from purelb.api.addresses import IPAddress
@@ -31,8 +32,7 @@ from purelb.runtime.packets import PacketSender
 logger = logging.getLogger(__name__)
 
 FRAME_BYTES = 1600  # more than any heartbeat
-# A heartbeat comes a little early, so that three intervals without one are three that were lost.
-SPREAD = 0.85, 1.0
+PATIENCE = 1 / 16  # of an interval, in which times that come are awaited together
 RUSH_SECONDS = 0.01  # between heartbeats that have news
 RETRY_SECONDS = 1.0  # until a socket is tried again
 
@@ -68,6 +68,7 @@ class _Ear:
     listeners: list[FrameListener]
     sender: PacketSender
     beat_at: Instant
+    conclude_at: Instant = math.inf
     reach: Reach = NOTHING_HEARD
     sequence: int = field(default_factory=lambda: secrets.randbits(48))
     turn: int = 0  # of the portions of claims
@@ -156,9 +157,9 @@ class Heartbeats:
             for ear in list(self._ears.values()):
                 if now >= ear.beat_at:
                     self._beat(ear, now)
-                if now >= ear.reach.next_change:
+                if now >= ear.conclude_at:
                     self._conclude(ear)
-            times = [min(ear.beat_at, ear.reach.next_change) for ear in self._ears.values()]
+            times = [min(ear.beat_at, ear.conclude_at) for ear in self._ears.values()]
             await self._clock.wait(self._more, min(times, default=now + RETRY_SECONDS))
             self._more.clear()
 
@@ -238,6 +239,8 @@ class Heartbeats:
         ear.reach = ear.hearing.conclude(now)
         if ear.reach.asks_around and not before.asks_around:
             self._ask_around(ear)
+        pause = PATIENCE * interval(len(ear.hearing.members) + 1)
+        ear.conclude_at = max(ear.reach.next_change, now + pause)
         if ear.reach != before or ear.reach.suspects != before.suspects:
             self._on_change()
         self._more.set()
@@ -283,7 +286,7 @@ class Heartbeats:
         ear.hearing.sent(ear.sequence, now)
         self._send(ear, encode(beat, self._keys.keys[0]))
         ear.rush = max(0, ear.rush - 1)
-        pause = interval(len(ear.hearing.members) + 1) * random.uniform(*SPREAD)
+        pause = interval(len(ear.hearing.members) + 1) * random.uniform(1.0 - EARLY, 1.0)
         ear.beat_at = now + (RUSH_SECONDS if ear.rush else pause)
 
     def _send(self, ear: _Ear, payload: bytes) -> None:
