@@ -9,18 +9,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import allocator, bgp, core, plugin
+from benchmarks import allocator, bgp, core, failover, plugin
 from benchmarks.agent import agent
 from benchmarks.figures import save, show, summarize
 from benchmarks.world import Figures, footprint, probe
-from playground.addresswatch import AddressWatch
 from playground.cluster import Cluster
 from playground.planes import Kind
 from playground.processes import ProcessSpec
 from purelb.api.views import LEASE_PREFIX
 
 MANIFEST = Path(__file__).parent / "manifests.yaml"
-CREATES, BURST, DRIFTS, POWER_OFFS = 100, 1000, 200, 6
+CREATES, BURST, DRIFTS = 100, 1000, 200
 LEASE_SECONDS = 10.0
 SOON = 60.0
 
@@ -97,36 +96,6 @@ async def drift(cluster: Cluster, console: Console) -> Figures:
     return {k: summarize(v) for k, v in (await probe(cluster, "drift", DRIFTS)).items()}
 
 
-async def failover(cluster: Cluster, console: Console) -> Figures:
-    """Measure power-off → the address is on another node."""
-    await start_daemons(cluster)
-    samples = []
-    async with AddressWatch(cluster) as watch:
-        body = {"apiVersion": "v1", "kind": "Service"}
-        spec = {"type": "LoadBalancer", "ports": [{"port": 80}], "ipFamilies": ["IPv4"]}
-        metadata = {"name": "moving", "namespace": "default"}
-        await cluster.api.create({**body, "metadata": metadata, "spec": spec})
-        path = "/api/v1/namespaces/default/services"
-        async with asyncio.timeout(SOON):
-            async for _, found in cluster.api.watch(path, fieldSelector="metadata.name=moving"):
-                if ingress := found.get("status", {}).get("loadBalancer", {}).get("ingress"):
-                    address = ingress[0]["ip"]
-                    break
-        for number in range(POWER_OFFS):
-            await watch.wait(lambda: len(watch.nodes_with(address)) == 1, SOON)
-            (node,) = watch.nodes_with(address)
-            begun = time.time()
-            await cluster.power_off(node)
-            watch.forget(node)
-            await watch.wait(lambda: len(watch.nodes_with(address)) == 1, SOON)
-            samples.append(max(watch.holders[address].values()) - begun)
-            console.print(f"  {number + 1} of {POWER_OFFS}: {samples[-1]:.2f} s")
-            await cluster.power_on(node)
-            await watch.watch(node)
-            await asyncio.sleep(2 * LEASE_SECONDS / 3)  # let it join, and the address settle
-    return {"power_off_failover_s": summarize(samples)}
-
-
 async def _until_said(cluster: Cluster, process: str, word: str) -> None:
     async with asyncio.timeout(SOON):
         while word not in cluster.log(process):  # noqa: ASYNC110  # a file has no event
@@ -142,7 +111,8 @@ BENCHES: dict[str, Bench] = {
     "create": create,
     "burst": burst,
     "drift": drift,
-    "failover": failover,
+    "failover": failover.failover,
+    "failover-leases": failover.failover_by_leases,
     "agent": agent,
     "bgp": bgp.measure,
 }
