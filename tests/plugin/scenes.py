@@ -4,19 +4,41 @@ Leases were renewed two days and a half ago for a month, so that the texts of th
 same for as long as any test runs.
 """
 
+import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 Object = dict[str, Any]
 INSTALL = "purelb-system"
 RENEWED = timedelta(days=2, hours=12, minutes=30)
 MONTH = 30 * 86400  # seconds
+_AGO = re.compile(r"@ago\((-?\d+),(\w+)\)")
 
 
-def ago(span: timedelta) -> str:
-    """Return a time of the past as a Lease has it."""
-    return (datetime.now(UTC) - span).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def ago(span: timedelta, digits: str = "microseconds") -> str:
+    """Return a stand-in for a time of the past: see `at`."""
+    return f"@ago({span.total_seconds():.0f},{digits})"
+
+
+def at(now: datetime, value: Any) -> Any:  # noqa: ANN401  # JSON
+    """Return JSON in which every stand-in is a time as the API has it, counted from `now`.
+
+    They are made up when an object is used, not when a module is imported: a session of tests may
+    last longer than their texts stay the same.
+    """
+    if isinstance(value, dict):
+        return {key: at(now, one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [at(now, one) for one in value]
+    if isinstance(value, str) and "@ago(" in value:
+        return _AGO.sub(lambda found: _time(now, float(found[1]), found[2]), value)
+    return value
+
+
+def _time(now: datetime, seconds: float, digits: str) -> str:
+    text = (now - timedelta(seconds=seconds)).isoformat(timespec=digits)
+    return text.replace("+00:00", "Z")
 
 
 def node(name: str, address: str = "", **labels: str) -> Object:
@@ -296,7 +318,7 @@ def bgp_node(
             "routerID": f"10.255.0.{ord(name[-1]) - 96}",
             "neighborCount": len(sessions),
             "heartbeatSeconds": 60,
-            "lastUpdated": ago(updated)[:19] + "Z",
+            "lastUpdated": ago(updated, "seconds"),
             "neighbors": list(sessions),
             **status,
         },

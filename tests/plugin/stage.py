@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import aiohttp
 import yaml
 
 from playground.apiserver import ApiServer
-from tests.plugin.scenes import INSTALL, Object
+from tests.plugin.scenes import INSTALL, Object, at
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"
@@ -61,7 +62,8 @@ class Stage:
 
     async def put(self, *objects: Object) -> None:
         """Create objects, with the status that they have."""
-        for one in objects:
+        for given in objects:
+            one: Object = at(datetime.now(UTC), given)
             path = path_of(one)
             await self._send("POST", path, one)
             if one.get("status"):

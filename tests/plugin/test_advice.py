@@ -20,7 +20,7 @@ FINDINGS = [
         "subject": "eth1",
         "severity": "Warning",
         "message": "rp_filter is 1: sysctl -w net.ipv4.conf.eth1.rp_filter=2",
-        "since": scenes.ago(timedelta(hours=2, minutes=30, seconds=30)),
+        "since": scenes.ago(timedelta(days=2, hours=2, minutes=30)),
     },
     {
         "type": "KernelFeatures",
@@ -43,7 +43,7 @@ def event(name: str, reason: str, message: str, span: timedelta) -> Object:
         "reason": reason,
         "message": message,
         "source": {"component": "purelb-lbnodeagent"},
-        "lastTimestamp": scenes.ago(span)[:19] + "Z",
+        "lastTimestamp": scenes.ago(span, "seconds"),
     }
 
 
@@ -51,13 +51,13 @@ def cluster() -> list[Object]:
     """Return the healthy cluster, with an endpoint, Events and findings."""
     sick = scenes.lease("node-b", scenes.FRONT, conditions=json.dumps(FINDINGS))
     kept = [one for one in scenes.healthy() if one is not scenes.LEASES[1]]
-    hour = timedelta(hours=1, minutes=1, seconds=30)
+    day = timedelta(days=1, hours=1, minutes=10)
     return [
         *kept,
         sick,
         scenes.endpoints("shop/web", "node-a"),
-        event("one", "AddressAssigned", "assigned 192.0.2.16 from pool default", 3 * hour),
-        event("two", "AnnouncingLocal", "node-b: 192.0.2.16 on eth0", hour),
+        event("one", "AddressAssigned", "assigned 192.0.2.16 from pool default", 3 * day),
+        event("two", "AnnouncingLocal", "node-b: 192.0.2.16 on eth0", day),
     ]
 
 

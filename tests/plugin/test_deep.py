@@ -40,7 +40,7 @@ def spoiled() -> list[Object]:
         *scenes.namespaces(scenes.INSTALL, "shop"),
         *scenes.NODES,
         scenes.lease("node-a", scenes.FRONT),
-        scenes.lease("node-b", scenes.FRONT, expired=timedelta(hours=3, minutes=10, seconds=30)),
+        scenes.lease("node-b", scenes.FRONT, expired=timedelta(days=3, hours=4, minutes=30)),
         scenes.lease("node-c", scenes.BACK),
         scenes.ALLOCATOR,
         scenes.agent("x", nodeSelector={"matchLabels": {"zone": "front"}}, local={}),

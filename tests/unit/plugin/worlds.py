@@ -1,15 +1,16 @@
 """Objects → the snapshot that the command line would read of them."""
 
-import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from plugin.core import snapshot as kinds
 from plugin.core.snapshot import Kind, Scope, Snapshot
-from tests.plugin.scenes import INSTALL, Object
+from tests.plugin.scenes import INSTALL, Object, at
 
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 KINDS: dict[str, Kind] = {
     "Service": kinds.SERVICES,
     "ServiceGroup": kinds.GROUPS,
@@ -27,7 +28,8 @@ KINDS: dict[str, Kind] = {
 def world(objects: Iterable[Object], namespace: str = INSTALL) -> Snapshot:
     """Return the snapshot of a cluster with these objects; created one second after the other."""
     found: dict[str, list[Any]] = {kind.name: [] for kind in KINDS.values()}
-    for number, one in enumerate(objects):
+    for number, given in enumerate(objects):
+        one: Object = at(NOW, given)
         kind = KINDS.get(one["kind"])
         if kind is None:
             continue
@@ -47,7 +49,7 @@ def world(objects: Iterable[Object], namespace: str = INSTALL) -> Snapshot:
         if view is not None:
             found[kind.name].append(view)
     return Snapshot(
-        now=time.time(),
+        now=NOW.timestamp(),
         namespace=namespace,
         **{name: tuple(views) for name, views in found.items()},
     )
