@@ -213,6 +213,7 @@ class Sidecar:
             import_vrf=overall.vrf if overall is not None else "",
             paths=tuple(path for found in self.exporter.table.paths.values() for path in found),
             sent=monitor.sent,
+            sent_of=monitor.sent_of,
             hops=loop.hops,
             protocol=policy.protocol if policy.is_on else None,
             rules=tuple((rule.name, rule.metric, rule.table) for rule in policy.rules),

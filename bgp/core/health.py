@@ -12,7 +12,7 @@ from bgp.core.desired import Absent
 from bgp.core.exports import Exported
 from bgp.core.findings import Finding, listed
 from bgp.core.imports import NO_IMPORTS, Imports
-from bgp.core.model import STOPPED, Engine, PeerName
+from bgp.core.model import STOPPED, Engine, PeerName, Route
 from bgp.core.observed import LearnedPath, SessionFacts
 from bgp.core.routerid import RouterId
 from purelb.api.addresses import IPNetwork
@@ -64,6 +64,7 @@ class NodeState:
     import_vrf: str = ""
     paths: tuple[LearnedPath, ...] = ()
     sent: Mapping[str, frozenset[IPNetwork]] = field(default_factory=dict)
+    sent_of: frozenset[Route] = frozenset()  # what could have been sent when that was asked
     hops: Mapping[str, object] = field(default_factory=dict)
     protocol: int | None = None  # of exported routes; None: nothing is exported
     rules: tuple[tuple[str, int, int], ...] = ()  # name, metric, table
@@ -157,7 +158,7 @@ def _prefixes(state: NodeState) -> Judgment:
         everywhere = frozenset().union(*state.sent.values())
         mute = sorted(
             str(one.prefix)
-            for one in state.actual.routes
+            for one in state.actual.routes & state.sent_of
             if not one.vrf and one.prefix not in everywhere
         )
         if mute and state.sent:

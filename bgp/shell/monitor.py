@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from bgp.core.enginelog import Line, note, read_line
-from bgp.core.model import AfiSafi
+from bgp.core.model import AfiSafi, Route
 from bgp.core.observed import SessionFacts
 from bgp.shell.engine import UNICAST
 from bgp.shell.exports import Exporter
@@ -31,7 +31,8 @@ RETRY_SECONDS = 0.2
 class Monitor:
     """Sessions of the engine that speaks now, and what went wrong with them last.
 
-    `errors` by neighbor's address; `sent` by address, too; `counts` of prefixes by family.
+    `errors` by neighbor's address; `sent` by address, too, out of `sent_of`; `counts` of prefixes
+    by family.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Monitor:
     ) -> None:
         self.sessions: tuple[SessionFacts, ...] = ()
         self.sent: Mapping[str, frozenset[IPNetwork]] = {}
+        self.sent_of: frozenset[Route] = frozenset()
         self.counts: dict[AfiSafi, int] = {}
         self.errors: Mapping[str, str] = {}
         self._engine, self._exporter, self._clock = exporter.engine, exporter, clock
@@ -51,6 +53,7 @@ class Monitor:
         self._metrics, self._on_change = metrics, on_change
         self._wake, self._speaks, self._is_silent = (asyncio.Event() for _ in range(3))
         self._is_silent.set()
+        self._routes: frozenset[Route] = frozenset()
         self._sent_at = -SENT_SECONDS
         self._is_sent_stale = True
 
@@ -63,10 +66,12 @@ class Monitor:
         """Note that there is none that speaks."""
         self._speaks.clear()
         self._is_silent.set()
-        self.sessions, self.sent = (), {}
+        self.sessions, self.sent, self.sent_of = (), {}, frozenset()
 
-    def look(self) -> None:
-        """Look again soon: something was changed in the engine."""
+    def look(self, routes: frozenset[Route] | None = None) -> None:
+        """Look again soon: something was changed in the engine, which now has these routes."""
+        if routes is not None:
+            self._routes = routes
         self._is_sent_stale = True
         self._wake.set()
 
@@ -121,7 +126,8 @@ class Monitor:
                     due = min(due, await self._read_sent())
             except RpcError as error:
                 self._metrics.collection_errors.inc()
-                logger.debug("engine is not asked", extra={"error": str(error)})
+                due = self._clock.now() + RETRY_SECONDS
+                logger.info("engine is not asked", extra={"error": str(error)})
             await asyncio.sleep(REST_SECONDS)
             await self._clock.wait(self._wake, due)
 
@@ -129,17 +135,33 @@ class Monitor:
         found = tuple(sorted(await self._engine.sessions(), key=lambda one: one.address))
         self.counts = {family: await self._engine.count(family) for family in AfiSafi}
         if found != self.sessions:
+            # What is sent is asked of sessions that are up, and one may just have come up.
+            self._is_sent_stale |= [one.is_up for one in found] != [
+                one.is_up for one in self.sessions
+            ]
             self.sessions = found
             self._on_change()
 
     async def _read_sent(self) -> float:
         """Ask what neighbors are sent, if it is time; returns when to ask again."""
         now = self._clock.now()
-        if not self._is_sent_stale:
+        if not self._is_sent_stale and now < self._sent_at + self._poll_seconds:
             return now + self._poll_seconds
         if now < self._sent_at + SENT_SECONDS:
             return self._sent_at + SENT_SECONDS
         self._is_sent_stale, self._sent_at = False, now
+        asked = self._routes
+        try:
+            found = await self._ask_sent()
+        except BaseException:
+            self._is_sent_stale = True
+            raise
+        if (found, asked) != (self.sent, self.sent_of):
+            self.sent, self.sent_of = found, asked
+            self._on_change()
+        return now + self._poll_seconds
+
+    async def _ask_sent(self) -> dict[str, frozenset[IPNetwork]]:
         found: dict[str, frozenset[IPNetwork]] = {}
         for session in self.sessions:
             if session.is_up:
@@ -150,10 +172,7 @@ class Monitor:
                     for path in await self._engine.advertised(family, session.address)
                 ]
                 found[session.address] = frozenset(prefixes)
-        if found != self.sent:
-            self.sent = found
-            self._on_change()
-        return now + self._poll_seconds
+        return found
 
 
 def _log(line: Line) -> None:

@@ -285,7 +285,7 @@ class Loop:
             self._note_done(op, time.monotonic() - begun)
         self._count("failed" if refusals else "success")
         self.refusals = tuple(refusals)
-        self._parts.monitor.look()
+        self._parts.monitor.look(self.actual.routes)
         self._parts.changed()
         return not refusals
 

@@ -45,6 +45,12 @@ def test_an_address_is_in_the_router_s_kernel_and_leaves_it() -> None:
         assert (facts["peerASN"], facts["localASN"]) == (64513, 64512)
         assert status["routerID"] == "192.0.2.11"
         assert [one["inRIB"] for one in status["netlinkImport"]["importedAddresses"]] == [True] * 3
+        await stage.add("node-a", "10.0.0.2/32")
+        status = await stage.status(
+            "node-a", lambda s: not s["healthy"] or _sent(s) == [[ROUTER4]] * 3
+        )
+        assert status["healthy"], "a new address is no failure until it is sent"
+        await stage.remove("node-a", "10.0.0.2/32")
         await stage.remove("node-a", "10.1.1.7/24")
         await stage.remove("node-a", "10.0.0.1/32")
         await stage.routes(lambda found: found == {"10.1.1.0/24": hop})

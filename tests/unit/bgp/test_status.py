@@ -74,6 +74,7 @@ def state(**parts: object) -> NodeState:
         imports=IMPORTS,
         is_import_on=True,
         sent={NAME: frozenset({VIP})},
+        sent_of=ENGINE.routes,
     )
     return replace(base, **parts)  # type: ignore[arg-type]
 
@@ -156,6 +157,8 @@ def test_a_prefix_that_is_not_in_the_table_or_sent_to_nobody_is_told() -> None:
     assert lacking.message == "not in the table: 10.0.0.1/32"
     mute = judgment(health.PREFIXES, sent={NAME: frozenset()})
     assert mute.message.endswith("next hop: 10.0.0.1/32")
+    fresh = judgment(health.PREFIXES, sent={NAME: frozenset()}, sent_of=frozenset())
+    assert fresh.is_true, "it came after neighbors were looked at"
     assert judgment(health.PREFIXES, sent={}).is_true
     assert judgment(health.PREFIXES, sent={NAME: frozenset()}, sessions=(DOWN,)).is_true
 
