@@ -38,7 +38,7 @@ def identity(client: str) -> Identity:
     match client.split("-"):
         case ["allocator", *_]:
             return ALLOCATOR
-        case ["nodeagent", *_]:
+        case ["nodeagent" | "k8gobgp", *_]:  # two containers of one Pod
             return NODE_AGENT
         case ["kubelet", *node] if node:
             return User(f"system:node:{'-'.join(node)}", (NODES,))

@@ -14,7 +14,7 @@ from playground.api import path_of
 from playground.cluster import Cluster
 from playground.processes import ProcessSpec
 from playground.router import Router
-from playground.topology import Machine
+from playground.topology import FIRST_NODE, Machine
 
 SECONDS = 60.0
 LINK = "kube-lb0"
@@ -28,7 +28,7 @@ needs_bgp = pytest.mark.skipif(
 )
 
 
-def frr_config(*lines: str, nodes: int = 3, first: int = 11, dials: bool = False) -> str:
+def frr_config(*lines: str, nodes: int = 3, dials: bool = False, router_id: str = ROUTER4) -> str:
     """Return the configuration of a router with the nodes as neighbors of both families.
 
     Lines are added to `router bgp`. Unless it `dials`, the router only waits, so that a session
@@ -37,7 +37,7 @@ def frr_config(*lines: str, nodes: int = 3, first: int = 11, dials: bool = False
     text = [
         "log stdout",
         f"router bgp {ROUTER_ASN}",
-        f" bgp router-id {ROUTER4}",
+        f" bgp router-id {router_id}",
         " no bgp ebgp-requires-policy",
         " no bgp network import-check",
         " bgp bestpath as-path multipath-relax",
@@ -48,7 +48,7 @@ def frr_config(*lines: str, nodes: int = 3, first: int = 11, dials: bool = False
         " neighbor nodes advertisement-interval 0",
     ]
     text += [] if dials else [" neighbor nodes passive"]
-    for number in range(first, first + nodes):
+    for number in range(FIRST_NODE, FIRST_NODE + nodes):
         for address in (f"192.0.2.{number}", f"2001:db8:0:1::{number}"):
             text.append(f" neighbor {address} peer-group nodes")
     text += [f" {line}" for line in lines]

@@ -8,6 +8,7 @@ import pytest
 
 from playground import daemons
 from playground.api import path_of
+from playground.router import Router
 from tests.netns.bgpscene import (
     LINK,
     SECONDS,
@@ -128,6 +129,48 @@ def test_a_deleted_configuration_takes_everything_along() -> None:
         assert 'k8gobgp_router_id_resolution_total{result="success"} 1.0' in metrics
 
     play(story, config=frr_config(*NETWORK))
+
+
+def test_a_second_router_takes_over_and_only_the_first_is_told_to_be_down() -> None:
+    """Each has every prefix; what is changed about one session does not touch the other."""
+    second = "192.0.2.2"
+
+    async def story(stage: Scene) -> None:
+        other = Router(stage.cluster, "control", frr_config(router_id=second))
+        await other.start()
+        both = (neighbor(), neighbor(second))
+        await configured(stage, configuration(*both, netlinkExport=EXPORT))
+
+        async def has_all() -> bool:
+            return set(await other.routes()) == {"10.0.0.1"}
+
+        await stage.until(has_all)
+        await stage.until(lambda: has_learned(stage))
+        status = await stage.status("node-a", lambda s: s["healthy"])
+        since = {one["address"]: one["sessionUpSince"] for one in status["neighbors"]}
+        await stage.router.crash()
+        status = await stage.status(
+            "node-a", lambda s: condition(s, "SessionsEstablished")["status"] == "False"
+        )
+        message = condition(status, "SessionsEstablished")["message"]
+        assert message.startswith("192.0.2.1: ")
+        assert second not in message
+        await stage.add("node-a", "10.0.0.2/32")
+        await stage.until(lambda: _routes_of(other, "10.0.0.1", "10.0.0.2"))
+        renamed = neighbor(second, config={"description": "second rack"})
+        await stage.apply(configuration(neighbor(), renamed, netlinkExport=EXPORT))
+        status = await stage.status(
+            "node-a", lambda s: s["neighbors"][1].get("description") == "second rack"
+        )
+        assert status["neighbors"][1]["sessionUpSince"] == since[second]
+        await stage.router.start()
+        await stage.status("node-a", lambda s: s["healthy"])
+
+    play(story, config=frr_config(*NETWORK))
+
+
+async def _routes_of(router: Router, *prefixes: str) -> bool:
+    return set(await router.routes()) == set(prefixes)
 
 
 def test_export_switched_off_takes_out_exactly_what_it_put_in() -> None:

@@ -17,6 +17,7 @@ from playground.controlplane.identities import Identity, ServiceAccount, User, i
         ("allocator", ServiceAccount("allocator")),
         ("allocator-2", ServiceAccount("allocator")),
         ("nodeagent-node-a", ServiceAccount("lbnodeagent")),
+        ("k8gobgp-node-a", ServiceAccount("lbnodeagent")),
         ("kubelet-node-a", User("system:node:node-a", ("system:nodes",))),
         ("kube-proxy", User("system:kube-proxy")),
         ("kube-scheduler", User("system:kube-scheduler")),
