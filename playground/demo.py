@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from playground import demobgp
 from playground.addresswatch import AddressWatch
 from playground.api import ApiError, Object, path_of
 from playground.cluster import Cluster
@@ -187,6 +188,11 @@ async def refuse(demo: Demo) -> Outcome:
     return Outcome(not ingress(found), f"{event['type']} Event: {event['message']}")
 
 
+async def route(demo: Demo) -> Outcome:
+    """Let a router learn an address by BGP from every node."""
+    return await demobgp.route(demo.cluster)
+
+
 async def drain(demo: Demo) -> Outcome:
     """Stop an agent in the ordinary way; its addresses move before it is gone."""
     node = next(node for node in demo.cluster.nodes if _held_by(demo, node))
@@ -228,7 +234,8 @@ async def power_off(demo: Demo) -> Outcome:
 async def delete(demo: Demo) -> Outcome:
     """Delete the Services; no node may keep an address."""
     begun = time.monotonic()
-    for name in (*demo.addresses, "typo"):
+    routed = () if demobgp.obstacle() else (demobgp.NAME,)
+    for name in (*demo.addresses, "typo", *routed):
         await demo.cluster.api.delete(path_of("Service", NAMESPACE, name))
     gone = await demo.watch.wait(
         lambda: not any(demo.watch.nodes_with(address) for address in demo.vips), SOON
@@ -243,6 +250,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("Wipe each address from its node by hand", wipe),
     ("Restart a node's network manager: flush, then only its own address returns", flush),
     ("Ask for a ServiceGroup that does not exist", refuse),
+    ("Let a router learn an address by BGP, and spread connections over all nodes", route),
     ("Stop one node agent in the ordinary way", drain),
     ("Fetch a page through each address again", reach),
     ("Take the power from another node", power_off),
