@@ -60,6 +60,7 @@ class EventPoster:
         self.dropped = 0
         self._kube, self._component, self._host, self._clock = kube, component, host, clock
         self._queue: OrderedDict[Event, int] = OrderedDict()  # event -> times since last posted
+        self._normal: OrderedDict[Event, None] = OrderedDict()  # those that are no Warnings
         self._sent: OrderedDict[Event, _Sent] = OrderedDict()
         self._wake = asyncio.Event()
         self._allowance, self._refilled_at = AT_ONCE, clock.now()
@@ -67,7 +68,7 @@ class EventPoster:
 
     def post(self, event: Event) -> None:
         """Queue one Event; an equal one that waits only counts once more."""
-        self._queue[event] = self._queue.get(event, 0) + 1
+        self._put(event, 1)
         if len(self._queue) > MOST_QUEUED:
             self._drop_one()
         self._wake.set()
@@ -82,6 +83,7 @@ class EventPoster:
                 continue
             await self._wait_allowance()
             event, times = self._queue.popitem(last=False)
+            self._normal.pop(event, None)
             try:
                 await self.send(event, times)
                 failures = 0
@@ -90,8 +92,10 @@ class EventPoster:
                 logger.debug("event refused", extra={"error": str(error)})
             except PurelbError:
                 failures += 1
-                self._queue[event] = self._queue.get(event, 0) + times
+                self._put(event, times)
                 self._queue.move_to_end(event, last=False)
+                if event in self._normal:
+                    self._normal.move_to_end(event, last=False)
                 await self._clock.wait(asyncio.Event(), self._clock.now() + BACKOFF.delay(failures))
 
     async def send(self, event: Event, times: int = 1) -> None:
@@ -147,9 +151,15 @@ class EventPoster:
         if self._allowance < 0:
             await self._clock.wait(asyncio.Event(), now - self._allowance / PER_SECOND)
 
+    def _put(self, event: Event, times: int) -> None:
+        self._queue[event] = self._queue.get(event, 0) + times
+        if event.type != "Warning":
+            self._normal[event] = None
+
     def _drop_one(self) -> None:
-        victim = next((event for event in self._queue if event.type == "Normal"), None)
-        self._queue.pop(victim if victim is not None else next(iter(self._queue)))
+        victim = next(iter(self._normal or self._queue))
+        del self._queue[victim]
+        self._normal.pop(victim, None)
         self.dropped += 1
 
 
