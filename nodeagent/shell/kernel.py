@@ -35,7 +35,7 @@ from purelb.api.identifiers import Instant
 from purelb.api.links import OUR_MARK, DefaultRoute, Link, NewAddress
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import PermanentError, PurelbError
-from purelb.runtime.netlink import links, listing
+from purelb.runtime.netlink import filters, links, listing
 from purelb.runtime.netlink.addresses import AddressSocket, Change
 from purelb.runtime.netlink.events import (
     AddressGone,
@@ -93,6 +93,7 @@ class Kernel:
 
     async def __aenter__(self) -> Self:
         """Open the sockets; events queue from here on."""
+        self._events.attach(filters.without_refreshes(OUR_MARK, of_ipv6=False))
         self._events.open()
         self._addresses.open()
         return self
@@ -168,7 +169,15 @@ class Kernel:
         if self._last is not None:
             self.unrest = compare(self.unrest, self._last, observed)
         self._last = observed
+        self._expect(detection=any(entry.flags & filters.UNSETTLED for entry in addresses))
         return observed
+
+    def _expect(self, *, detection: bool) -> None:
+        """Say whether the end of duplicate address detection may come: only its events tell.
+
+        They look like those of refreshes, which are dropped unread at any other time.
+        """
+        self._events.attach(filters.without_refreshes(OUR_MARK, of_ipv6=not detection))
 
     async def _read_stale(self) -> None:
         """Read what has changed; an event that comes meanwhile asks for another reading."""
@@ -184,6 +193,8 @@ class Kernel:
 
     async def execute(self, ops: Sequence[Op]) -> tuple[Outcome, ...]:
         """Try every operation, in order; announcements are left to the announcer."""
+        if any(isinstance(op, AddAddress | ReorderAddress) for op in ops):
+            self._expect(detection=True)
         for op in ops:
             await self._prepare(op)
         outcomes: list[Outcome] = []

@@ -5,17 +5,15 @@ lets pass (cores), sending (`packets`).
 """
 
 import asyncio
-import ctypes
 import errno
 import socket
 import struct
 from collections.abc import Callable, Iterator
 
 from purelb.api.identifiers import LinkName
+from purelb.runtime import bpf
 from purelb.runtime.errors import PermanentError, TransientError
 
-SO_ATTACH_FILTER = 26  # asm-generic/socket.h
-INSTRUCTION_BYTES = 8  # struct sock_filter
 FRAME_BYTES = 128  # more than any ARP frame or neighbor advertisement that is read
 # linux/if_packet.h
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_MULTICAST = 263, 1, 0
@@ -56,10 +54,7 @@ class FrameListener:
 
     def attach(self, program: bytes) -> None:
         """Use another filter from now on, an array of `struct sock_filter`."""
-        code = ctypes.create_string_buffer(program, len(program))
-        size = len(program) // INSTRUCTION_BYTES
-        option = struct.pack("@HP", size, ctypes.addressof(code))  # struct sock_fprog
-        self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, option)
+        bpf.attach(self._socket, program)
 
     def join(self, group: bytes) -> None:
         """Receive the frames to a group, given by its MAC; raises TransientError."""

@@ -6,6 +6,7 @@ of the network programs.
 """
 
 import asyncio
+import contextlib
 import errno
 import socket
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from typing import NoReturn, Self, TypeAlias
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import LinkName
 from purelb.api.links import IFA_F_DADFAILED, LinkAddress
+from purelb.runtime import bpf
 from purelb.runtime.netlink import wire
 from purelb.runtime.netlink.sockets import RECEIVE_BYTES, open_socket
 
@@ -93,7 +95,7 @@ class EventSocket:
     """Calls `deliver` for each event, in the kernel's order, from `run`.
 
     Events queue from `open` on, so one that opens, dumps and then runs misses nothing. `deliver`
-    must not wait; what it raises ends `run`.
+    must not wait; what it raises ends `run`. A program that drops events saves reading them.
     """
 
     def __init__(
@@ -104,12 +106,20 @@ class EventSocket:
         groups: Sequence[int] = GROUPS,
     ) -> None:
         self._deliver, self._receive_buffer, self._groups = deliver, receive_buffer, groups
+        self._program = b""
         self._socket: socket.socket | None = None
 
     def open(self) -> None:
         """Subscribe in the network namespace of the calling thread; needs no privilege."""
         if self._socket is None:
             self._socket = self._subscribe()
+
+    def attach(self, program: bytes) -> None:
+        """Let a program drop events from now on, until there is another (`filters`)."""
+        if program != self._program:
+            self._program = program
+            if self._socket is not None:
+                self._filter(self._socket)
 
     def close(self) -> None:
         """Close the socket; harmless if it is closed. `run` must have ended."""
@@ -162,7 +172,14 @@ class EventSocket:
             old.close()
 
     def _subscribe(self) -> socket.socket:
-        return open_socket(receive_buffer=self._receive_buffer, groups=self._groups)
+        opened = open_socket(receive_buffer=self._receive_buffer, groups=self._groups)
+        self._filter(opened)
+        return opened
+
+    def _filter(self, one: socket.socket) -> None:
+        if self._program:
+            with contextlib.suppress(OSError):  # no memory for it: more is read, nothing is missed
+                bpf.attach(one, self._program)
 
 
 def _event(message: wire.Message) -> Event | None:
