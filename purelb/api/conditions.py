@@ -13,6 +13,9 @@ from purelb.api.problems import NoticeType
 
 MOST: Final = 20  # conditions in one text; the last says how many are left out
 LONGEST: Final = 600  # characters of one message: every agent receives every Lease
+# Of one subject: users write some of them, and the API server refuses annotations beyond 256 KiB
+# together. A Lease that is not renewed costs its node all addresses.
+LONGEST_SUBJECT: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ def encode_conditions(conditions: Iterable[NodeCondition]) -> str:
     entries = [
         {
             "type": one.type,
-            "subject": one.subject,
+            "subject": one.subject[:LONGEST_SUBJECT],
             "severity": one.severity.value,
             "message": one.message[:LONGEST],
             "since": one.since,

@@ -47,6 +47,13 @@ def test_the_text_is_bounded_and_says_what_it_leaves_out() -> None:
     assert found[-1].message.endswith("(5 more are not shown)")
 
 
+@pytest.mark.parametrize("char", ["x", '"', "\x00", "\U0001f525"])
+def test_texts_of_users_never_make_a_lease_too_long_to_be_renewed(char: str) -> None:
+    """The API server takes 256 KiB of annotations, and counts bytes."""
+    text = encode_conditions(condition(char * 250_000, char * 999) for _ in range(MOST + 1))
+    assert len(text.encode()) < 128 << 10
+
+
 @pytest.mark.parametrize(
     "entry",
     [
