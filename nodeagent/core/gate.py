@@ -96,10 +96,15 @@ def note_loss(record: Record, index: int, family: Family, now: Instant) -> Recor
 
 
 def compare(record: Record, before: Observed, after: Observed) -> Record:
-    """Return the record after two successive observations: what no event told us still counts."""
+    """Return the record after two successive observations: what no event told us still counts.
+
+    Links that are gone are forgotten: each Pod has one, and an index is not used again.
+    """
     old, new = _own_by_link(before), _own_by_link(after)
-    for key in old.keys() | new.keys():
-        if old.get(key) != new.get(key):
+    if old.keys() - new.keys():
+        record = {key: unrest for key, unrest in record.items() if key in new}
+    for key, own in new.items():
+        if old.get(key) != own:
             record = note_change(record, *key, after.read_at)
     return record
 
