@@ -11,12 +11,13 @@ from dataclasses import replace
 from itertools import chain
 
 from nodeagent.core.config import NodeConfig, Unconfigured
+from nodeagent.core.context import Context
 from nodeagent.core.dummy import Dummy, look_up, wish_of
 from nodeagent.core.election import NOBODY
 from nodeagent.core.facts import Facts
 from nodeagent.core.fence import Hold, Withdraw, hold
 from nodeagent.core.inputs import Common, Inputs, Listing
-from nodeagent.core.judgement import Context, judge
+from nodeagent.core.judgement import judge
 from nodeagent.core.links import Observed, Selection
 from nodeagent.core.peers import Reach
 from nodeagent.core.remote import NO_POOLS
@@ -25,8 +26,9 @@ from nodeagent.core.reuse import Work, patched, remaining
 from nodeagent.core.selection import may_tear, select
 from nodeagent.core.verdicts import DesiredState, Judgement, Memory, Past, Terms, Verdict
 from purelb.api.addresses import IPAddress
+from purelb.api.groups import Fencing
 from purelb.api.identifiers import Instant
-from purelb.core.lease import LeaseState
+from purelb.core.lease import MARGIN, LeaseState
 
 
 def desire(facts: Facts, now: Instant) -> DesiredState:
@@ -77,6 +79,7 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
         electorate=facts.electorate,
         terms=terms,
         remote_terms=_remote_terms(common),
+        lasting_terms=_lasting_terms(common, terms, now),
         selection=selection,
         entries=work.entries,
         now=now,
@@ -137,6 +140,14 @@ def _terms(common: Common, right: Hold | Withdraw) -> Terms:
     )
 
 
+def _lasting_terms(common: Common, terms: Terms, now: Instant) -> Terms:
+    """Return the terms of what outlasts the right: as if it had just been renewed."""
+    if Fencing.AVAILABLE not in common.pools.fencing.values():
+        return terms
+    _, duration = common.lease
+    return replace(terms, until=max(terms.until, now + duration - MARGIN))
+
+
 def _remote_terms(common: Common) -> Terms:
     """Return the terms of remote addresses: no right ends them, half a lifetime is renewed."""
     limit = common.remote_lifetimes.valid
@@ -181,6 +192,7 @@ def _decide(context: Context, inputs: Inputs, work: Work, memory: Memory) -> Des
         terms=context.terms,
         dummy=context.common.dummy,
         remote_terms=context.remote_terms,
+        lasting_terms=context.lasting_terms,
         garp=garp,
         epoch=memory.epoch,
         fallbacks=_fallbacks(before, judged, touched),

@@ -65,6 +65,14 @@ def may_keep(reach: Iterable[Reach]) -> bool:
     return any(one.has_quorum for one in found) and not any(one.is_judged for one in found)
 
 
+def outlasts(lease: Lease, slot: Slot | None, me: NodeName) -> bool:
+    """Tell whether an address in place may outlast the right where its group prefers availability.
+
+    For as long as this agent lives and nobody else is seen to have it; not when this node leaves.
+    """
+    return lease.state is LeaseState.FENCED and (slot is None or slot.node == me)
+
+
 def denial(lease: Lease, reach: Reach | None, now: Instant) -> str:
     """Return why nothing may be held on one network, empty if something may."""
     if reach is None:

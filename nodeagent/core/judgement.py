@@ -8,21 +8,19 @@ Does not belong here: the answers, and what is common to all addresses (`desired
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from nodeagent.core import handover
 from nodeagent.core.config import Lifetimes, NodeConfig
-from nodeagent.core.election import NOBODY, Electorate
+from nodeagent.core.context import Context
 from nodeagent.core.endpoints import may_announce
-from nodeagent.core.facts import Facts
-from nodeagent.core.fence import Neighbors, denial, take_at
-from nodeagent.core.gate import CLEAR, Blocked, Cause, Gate, WaitUntil, cause, gate
+from nodeagent.core.fence import denial, outlasts, take_at
+from nodeagent.core.gate import CLEAR, Blocked, Cause, Gate, WaitUntil, cause
 from nodeagent.core.inputs import Common
 from nodeagent.core.inquiry import inquire
-from nodeagent.core.links import Ambiguous, Home, Nic, Observed, Selection
-from nodeagent.core.peers import Reach
+from nodeagent.core.links import Ambiguous, Home, Nic
+from nodeagent.core.peers import NOTHING_HEARD
 from nodeagent.core.refusals import forbidden, unreachable
 from nodeagent.core.remote import Placement
 from nodeagent.core.verdicts import (
@@ -36,15 +34,15 @@ from nodeagent.core.verdicts import (
     Wait,
 )
 from nodeagent.core.vips import Vip
-from purelb.api.addresses import IPAddress, IPNetwork
+from purelb.api.addresses import IPAddress
 from purelb.api.annotations import Slot
+from purelb.api.groups import Fencing
 from purelb.api.identifiers import Instant, NodeName
 from purelb.api.links import (
     FOREVER,
     IFA_F_DADFAILED,
     IFA_F_NODAD,
     IFA_F_NOPREFIXROUTE,
-    Link,
     LinkAddress,
     network_of,
 )
@@ -53,109 +51,25 @@ from purelb.core.lease import LeaseState
 ENDPOINTS_WAIT: Final = 1.0  # seconds for EndpointSlices to arrive before affinity is given up
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """What is the same for all addresses of one pass.
-
-    `observed` is the kernel, `entries` what it has of each address in question.
-    """
-
-    facts: Facts
-    common: Common
-    observed: Observed
-    electorate: Electorate
-    terms: Terms
-    remote_terms: Terms
-    selection: Selection
-    entries: Mapping[IPAddress, Sequence[LinkAddress]]
-    now: Instant
-    gates: dict[tuple[int, IPNetwork, bool], Gate] = field(
-        default_factory=dict
-    )  # those asked for already
-    present: dict[int, Electorate] = field(default_factory=dict)  # likewise, by link
-
-    def gate_of(self, home: Home, address: IPAddress) -> Gate:
-        """Return the gate of an address, which is mostly that of its link."""
-        link = home.nic.link
-        if (obstacle := self.obstacle(link, address, address.max_prefixlen)) is not None:
-            return obstacle
-        if home.misfit:
-            return CLEAR if self.common.dummy.link is not None else WaitUntil(math.inf)
-        key = (link.index, home.network, home.is_steady)
-        if key not in self.gates:
-            self.gates[key] = gate(home, self.facts.unrest, self.now)
-        return self.gates[key]
-
-    def neighbors(self, home: Home) -> Neighbors:
-        """Return the nodes behind slots, as they are heard on the link of a home."""
-        facts = self.facts
-        return Neighbors(
-            live=self.electorate.live,
-            expired=facts.expired,
-            renewed=facts.renewed,
-            reach=self._reach(home),
-            has_api=self.common.has_api,
-        )
-
-    def candidates(self, home: Home) -> Electorate:
-        """Return the members without those that are known to be away from the link of a home."""
-        index = home.nic.link.index
-        if index not in self.present:
-            reach = self._reach(home)
-            away = reach.excluded if reach is not None else NOBODY
-            self.present[index] = self.electorate.without(away) if away else self.electorate
-        return self.present[index]
-
-    def _reach(self, home: Home) -> Reach | None:
-        return self.common.reach.get(home.nic.link.index)
-
-    def terms_of(self, here: Here) -> Terms:
-        """Return the terms of an address that belongs here."""
-        return self.remote_terms if here.is_remote else self.terms
-
-    def entry(self, link: Link, address: IPAddress, prefix: int) -> LinkAddress | None:
-        """Return the address as it stands on a link with this prefix length, or None."""
-        for entry in self.entries.get(address, ()):
-            if entry.index == link.index and entry.prefix == prefix:
-                return entry
-        return None
-
-    def stands_on(self, link: Link, address: IPAddress) -> bool:
-        """Tell whether a link has the address as one of ours."""
-        return any(
-            entry.index == link.index and self.observed.is_ours(entry)
-            for entry in self.entries.get(address, ())
-        )
-
-    def obstacle(self, link: Link, address: IPAddress, prefix: int) -> Blocked | None:
-        """Return what forbids an IPv6 address whose link has it with another prefix length."""
-        is_occupied = address.version == 6 and any(
-            entry.index == link.index
-            and entry.prefix != prefix
-            and not self.observed.is_ours(entry)
-            for entry in self.entries.get(address, ())
-        )
-        if not is_occupied:
-            return None
-        return Blocked(f"somebody else put {address} on {link.name}, with another prefix length")
-
-
 def judge(context: Context, vip: Vip) -> Judgement:
     """Decide about one address."""
     slot = handover.holder(context.facts, vip)
     before = context.facts.memory.tenures.get(vip.address)
     if before is None:
         before = Tenure(seen_at=context.now, slot=slot)
-    home = _home(context, vip)
+    fencing = context.common.pools.fencing_of(vip.address)
+    home = _home(context, vip, fencing)
     if isinstance(home, Placement):
         verdict, changes = _judge_remote(context, vip, home)
         return Judgement(verdict, handover.lost(before, slot), changes)
     if isinstance(home, Away):
         return Judgement(home, handover.lost(before, slot))
+    if context.common.denial:
+        return _outlast(context, vip, home, replace(before, slot=slot))
     preferred = _preferred(context, vip, home, before)
     if isinstance(preferred, Wait):
         return Judgement(preferred, handover.lost(before, slot), (preferred.at,))
-    winner = context.candidates(home).winner(vip.address, preferred)
+    winner = context.candidates(home, fencing).winner(vip.address, preferred)
     if winner is None:
         away = Away(address=vip.address, reason=Reason.NO_ELIGIBLE_NODES)
         return Judgement(away, handover.lost(before, slot))
@@ -168,23 +82,43 @@ def judge(context: Context, vip: Vip) -> Judgement:
         )
         return Judgement(away, handover.lost(before, slot), (), winner.fell_back)
     won = handover.won(before, slot, context.facts.me, context.now)
+    return _judge_won(context, vip, home, won, fell_back=winner.fell_back)
+
+
+def _judge_won(
+    context: Context, vip: Vip, home: Home, won: Tenure, *, fell_back: bool
+) -> Judgement:
+    """Decide about an address that the election gives to this node."""
     needs_silence = _needs_silence(context, home, vip.address, won.slot)
     wait = _wait(context, home, vip.address, won, needs_silence=needs_silence)
     if wait is not None:
-        return Judgement(wait, won, (wait.at,), winner.fell_back)
+        return Judgement(wait, won, (wait.at,), fell_back)
     entry = context.entry(home.nic.link, vip.address, vip.address.max_prefixlen)
-    here = replace(_here(context, vip, home, entry), needs_silence=needs_silence)
+    here = replace(
+        _here(context, vip, home, entry),
+        needs_silence=needs_silence,
+        outlasts=context.common.pools.fencing_of(vip.address) is Fencing.AVAILABLE,
+    )
     if (wait := inquire(context.facts, here, won.slot, context.now)) is not None:
         wait = replace(wait, silence_on=home.nic.link if needs_silence else None)
-        return Judgement(wait, won, (wait.at,), winner.fell_back)
+        return Judgement(wait, won, (wait.at,), fell_back)
     tenure = handover.taken(context.facts, vip, won)
     changes = _changes(here, context, entry)
     if tenure is not won:  # with a claim of its own the next pass sees another holder
         changes = (*changes, context.now)
-    return Judgement(here, tenure, changes, winner.fell_back)
+    return Judgement(here, tenure, changes, fell_back)
 
 
-def _home(context: Context, vip: Vip) -> Home | Placement | Away:
+def _outlast(context: Context, vip: Vip, home: Home, tenure: Tenure) -> Judgement:
+    """Decide about an address whose group lets it outlast the right."""
+    entry = context.entry(home.nic.link, vip.address, vip.address.max_prefixlen)
+    if entry is None or not outlasts(context.facts.lease, tenure.slot, context.facts.me):
+        return Judgement(_denied(context, vip.address), handover.lost(tenure, tenure.slot))
+    here = replace(_here(context, vip, home, entry), outlasts=True)
+    return Judgement(here, tenure, _changes(here, context, entry))
+
+
+def _home(context: Context, vip: Vip, fencing: Fencing) -> Home | Placement | Away:
     """Return where the address belongs, or why it cannot be on this node at all.
 
     A link that reaches it comes before the kind of its pool.
@@ -204,16 +138,21 @@ def _home(context: Context, vip: Vip) -> Home | Placement | Away:
     if address in context.common.own and (name := context.selection.holder_of(address)) is not None:
         detail = f"{address} is this node's own address on {name}"
         return Away(address=address, reason=Reason.NO_LOCAL_INTERFACE, detail=detail)
-    if context.common.denial:
-        leaving = context.facts.lease.state in (LeaseState.DRAINING, LeaseState.RELEASED)
-        reason = Reason.WITHDRAW_ALL if leaving else Reason.NO_ELIGIBLE_NODES
-        return Away(address=address, reason=reason, detail=context.common.denial)
+    if context.common.denial and fencing is not Fencing.AVAILABLE:
+        return _denied(context, address)
     if isinstance(home, Ambiguous):
         return _refuge(context.common, home, address)
     reach = context.common.reach.get(home.nic.link.index)
-    if detail := denial(context.facts.lease, reach, context.now):
+    detail = denial(context.facts.lease, reach, context.now)
+    if detail and fencing is not Fencing.AVAILABLE:
         return Away(address=address, reason=Reason.NO_ELIGIBLE_NODES, detail=detail)
     return home
+
+
+def _denied(context: Context, address: IPAddress) -> Away:
+    leaving = context.facts.lease.state in (LeaseState.DRAINING, LeaseState.RELEASED)
+    reason = Reason.WITHDRAW_ALL if leaving else Reason.NO_ELIGIBLE_NODES
+    return Away(address=address, reason=reason, detail=context.common.denial)
 
 
 def _judge_remote(
@@ -296,6 +235,15 @@ def _needs_silence(context: Context, home: Home, address: IPAddress, slot: Slot 
     return context.neighbors(home).needs_silence(slot, me)
 
 
+def _is_strict_about(context: Context, home: Home, address: IPAddress, slot: Slot | None) -> bool:
+    """Tell whether an address must not be taken from a node that only its Lease may judge."""
+    if slot is None or slot.node == context.facts.me:
+        return False
+    reach = context.neighbors(home).reach or NOTHING_HEARD
+    is_strict = context.common.pools.fencing_of(address) is Fencing.STRICT
+    return is_strict and slot.node not in reach.heard
+
+
 def _wait(
     context: Context, home: Home, address: IPAddress, tenure: Tenure, *, needs_silence: bool
 ) -> Wait | None:
@@ -303,7 +251,10 @@ def _wait(
     slot, me = tenure.slot, context.facts.me
     won_at = context.now if tenure.won_at is None else tenure.won_at
     if needs_silence:
-        at = -math.inf if address in context.facts.silent else math.inf
+        is_free = address in context.facts.silent and not _is_strict_about(
+            context, home, address, slot
+        )
+        at = -math.inf if is_free else math.inf
     else:
         at = take_at(slot, me, context.neighbors(home), won_at)
     if context.now >= at:
@@ -352,9 +303,13 @@ def _patient(context: Context, address: IPAddress, gate: Gate) -> Gate:
 
 def _changes(here: Here, context: Context, entry: LinkAddress | None) -> tuple[Instant, ...]:
     """Return when the gate opens, for what is missing or out of order, and when to refresh."""
-    opens = (here.gate.at,) if isinstance(here.gate, WaitUntil) else ()
+    changes = [here.gate.at] if isinstance(here.gate, WaitUntil) else []
     refresh = _refresh_at(context, context.terms_of(here), entry)
-    return opens if refresh is None else (*opens, refresh)
+    if refresh is not None:
+        changes.append(refresh)
+    if here.outlasts:  # no renewal wakes for it
+        changes.append(context.now + context.lasting_terms.gain)
+    return tuple(changes)
 
 
 def _refresh_at(context: Context, terms: Terms, entry: LinkAddress | None) -> Instant | None:

@@ -121,6 +121,8 @@ class _Draft:
             self._stale(self.desired.terms),
             self._stale(self.desired.remote_terms),
         )
+        if self.desired.lasting_terms is not self.desired.terms:
+            stale |= self._stale(self.desired.lasting_terms)
         if self.desired.selection.is_torn:
             stale_remotely |= stale
         dummy = self.desired.dummy.index

@@ -21,7 +21,7 @@ from purelb.api.addresses import (
     parse_network,
     parse_range,
 )
-from purelb.api.groups import GroupKind, GroupView, RangeEntry
+from purelb.api.groups import Fencing, GroupKind, GroupView, RangeEntry
 from purelb.api.identifiers import PoolName
 
 WHOLE_SUBNET = "default"  # value of `aggregation`: the mask of the range's subnet
@@ -99,12 +99,19 @@ class RemotePools:
     """What ServiceGroups say about remote addresses.
 
     `local` and `remote` have the ranges of groups of these kinds, `external` are the external
-    groups that want every node to announce.
+    groups that want every node to announce. `fencing` has the local groups with another choice than
+    the default.
     """
 
     local: Atlas = Atlas()
     remote: Atlas = Atlas()
     external: frozenset[PoolName] = frozenset()
+    fencing: Mapping[PoolName, Fencing] = field(default_factory=dict)
+
+    def fencing_of(self, address: IPAddress) -> Fencing:
+        """Return what the local group of an address has chosen."""
+        found = self.local.find(address) if self.fencing else None
+        return Fencing.FAST if found is None else self.fencing.get(found.group, Fencing.FAST)
 
     @property
     def is_empty(self) -> bool:
@@ -154,6 +161,11 @@ def read_groups(groups: Collection[GroupView], install_namespace: str) -> Remote
             for group in inside or ordered
             if group.kind is GroupKind.EXTERNAL and group.announce == REMOTE
         ),
+        fencing={
+            group.name: group.fencing
+            for group in inside or ordered
+            if group.kind is GroupKind.LOCAL and group.fencing is not Fencing.FAST
+        },
     )
 
 

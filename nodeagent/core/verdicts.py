@@ -86,7 +86,8 @@ class Here:
     `group` is empty for a local address; a remote one has that of its pool and stands on the dummy
     link of every node, without election, slot and packets. `misfit` is why a local one stands
     there, too, without packets: no link with its network could be chosen. Else empty.
-    `needs_silence`: it may be added only as long as nobody answers for it on the link.
+    `needs_silence`: it may be added only as long as nobody answers for it on the link. `outlasts`:
+    its lifetime ends with this agent's life, and not before with the right.
     """
 
     address: IPAddress
@@ -101,6 +102,7 @@ class Here:
     group: PoolName = NO_GROUP
     misfit: str = ""
     needs_silence: bool = False
+    outlasts: bool = False
 
     @property
     def is_remote(self) -> bool:
@@ -217,7 +219,8 @@ class DesiredState:
     of this, None if never. `fallbacks` are addresses none of whose preferred nodes is a candidate.
     `restless` are the addresses that may need more than refreshing (`rest`), all others are as they
     should be. `changed` are those that may differ from the state whose verdicts are `before`; None:
-    it differs from every other. `terms` are those of local addresses.
+    it differs from every other. `terms` are those of local addresses, `lasting_terms` of those that
+    outlast the right.
     """
 
     is_whole: bool
@@ -227,6 +230,7 @@ class DesiredState:
     terms: Terms = Terms()
     dummy: Dummy = field(default_factory=Dummy)
     remote_terms: Terms = Terms()
+    lasting_terms: Terms = Terms()
     garp: Garp | None = None
     epoch: int = 0
     fallbacks: tuple[IPAddress, ...] = ()
@@ -238,4 +242,6 @@ class DesiredState:
 
     def terms_of(self, verdict: Here) -> Terms:
         """Return the terms of an address that belongs here."""
+        if verdict.outlasts:
+            return self.lasting_terms
         return self.remote_terms if verdict.is_remote else self.terms

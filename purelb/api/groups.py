@@ -24,6 +24,14 @@ class GroupKind(StrEnum):
     EXTERNAL = "external"
 
 
+class Fencing(StrEnum):
+    """When another node may take a local address over, and when its holder lets go."""
+
+    STRICT = "strict"  # taken only when its holder's Lease has ended
+    FAST = "fast"  # heartbeats may shorten the wait
+    AVAILABLE = "available"  # an isolated holder keeps it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeEntry:
     """One range as typed, and the family of the field it stands in."""
@@ -41,8 +49,8 @@ class GroupView:
     `kind` is None unless exactly one of the three is present. `entries` has IPv4 first, in a family
     the plural list first, then the singular field. `created` is metadata.creationTimestamp, which
     sorts by age. `namespaces` is verbatim, so it may repeat itself. `reservations` are addresses
-    as typed, each with the Service it is kept for; `cool_down` is a duration as typed.
-    `provider`, `announce` and `socket` belong to external groups.
+    as typed, each with the Service it is kept for; `cool_down` is a duration as typed. `fencing` is
+    that of a local group. `provider`, `announce` and `socket` belong to external groups.
     """
 
     namespace: str
@@ -63,6 +71,7 @@ class GroupView:
     is_default: bool = False
     reservations: tuple[tuple[str, ServiceKey], ...] = ()
     cool_down: str = ""
+    fencing: Fencing = Fencing.FAST
 
     @property
     def key(self) -> GroupKey:
@@ -95,7 +104,14 @@ def view_group(group: ServiceGroup) -> GroupView:
             (entry.address, ServiceKey(entry.service)) for entry in spec.reservations or ()
         ),
         cool_down=spec.cool_down,
+        fencing=_fencing(spec.local),
     )
+
+
+def _fencing(local: PoolSpec | None) -> Fencing:
+    """Return the choice of a local group; the default for all else, as for a text without one."""
+    chosen = local.fencing if local is not None else ""
+    return next((one for one in Fencing if one.value == chosen), Fencing.FAST)
 
 
 def _kind(group: ServiceGroup) -> GroupKind | None:

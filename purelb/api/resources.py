@@ -204,6 +204,7 @@ class PoolSpec(Wire, frozen=True):
     skip_ipv6_dad: bool = msgspec.field(name="skipIPv6DAD", default=False)
     multi_pool: bool = False
     balance_pools: bool = False
+    fencing: str = ""
 
 
 class ExternalSpec(Wire, frozen=True):
