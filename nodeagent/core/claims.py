@@ -85,14 +85,21 @@ def filter_for(family: Family, blocks: Collection[int]) -> bytes:
     It is an array of `struct sock_filter` in host byte order, for a packet socket that is bound to
     the family's Ethernet type. Beyond the size a program may have, it passes every claim.
     """
-    head = _arp_head() if family is Family.IPV4 else _neighbor_head()
     if len(blocks) > MOST_BLOCKS:
-        tests = [_step(_RETURN, _WHOLE)]
-    else:
-        tests = [_step(_SHIFT_RIGHT, BLOCK_BITS)]
-        for block in sorted(blocks):
-            tests += [_step(_JUMP_EQUAL, block, otherwise=1), _step(_RETURN, _WHOLE)]
-    return b"".join((*head, *tests, _step(_RETURN, 0)))
+        return filter_of_all(family)
+    tests = [_step(_SHIFT_RIGHT, BLOCK_BITS)]
+    for block in sorted(blocks):
+        tests += [_step(_JUMP_EQUAL, block, otherwise=1), _step(_RETURN, _WHOLE)]
+    return b"".join((*_head(family), *tests, _step(_RETURN, 0)))
+
+
+def filter_of_all(family: Family) -> bytes:
+    """Return the short BPF program that passes every claim of a family."""
+    return b"".join((*_head(family), _step(_RETURN, _WHOLE)))
+
+
+def _head(family: Family) -> list[bytes]:
+    return _arp_head() if family is Family.IPV4 else _neighbor_head()
 
 
 def _arp_head() -> list[bytes]:

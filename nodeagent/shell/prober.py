@@ -15,7 +15,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from nodeagent.core.claims import ETHERTYPES, Claim, block_of, filter_for, read_claim
+from nodeagent.core.claims import (
+    ETHERTYPES,
+    Claim,
+    block_of,
+    filter_for,
+    filter_of_all,
+    read_claim,
+)
 from nodeagent.core.conflicts import (
     MEMORY,
     REPEATS,
@@ -166,8 +173,7 @@ class Prober:
         """Bring the filters up to date, then send the questions that are due."""
         for (_, family), ear in self._ears.items():
             if not ear.attached >= ear.blocks.keys():
-                ear.attached = frozenset(ear.blocks)
-                ear.listener.attach(filter_for(family, ear.attached))
+                self._tune(family, ear)
         now = self._clock.now()
         while self._due and self._due[0][0] <= now:
             _, _, address, question = heapq.heappop(self._due)
@@ -225,6 +231,15 @@ class Prober:
             listener.on_readable(lambda: self._hear(ear))
         ear.blocks[block_of(address)] += 1
         return True
+
+    def _tune(self, family: Family, ear: _Ear) -> None:
+        blocks = frozenset(ear.blocks)
+        try:
+            ear.listener.attach(filter_for(family, blocks), filter_of_all(family))
+        except TransientError as error:  # tried again at the next turn
+            logger.debug("cannot listen", extra={"error": str(error)})
+        else:
+            ear.attached = blocks
 
     def _stop_listening(self, address: IPAddress, link: Link) -> None:
         key = link.index, family_of(address)

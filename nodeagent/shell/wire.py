@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from nodeagent.core.claims import ETHERTYPES, block_of, filter_for, read_claim
+from nodeagent.core.claims import ETHERTYPES, block_of, filter_for, filter_of_all, read_claim
 from nodeagent.core.packets import probe_frame
 from purelb.api.addresses import Family, IPAddress, family_of
 from purelb.api.identifiers import Instant, NodeName
@@ -138,19 +138,22 @@ class WireAsker:
 
     def _listen(self, key: tuple[int, Family], link: Link, blocks: frozenset[int]) -> None:
         known = self._ears.get(key)
-        program = filter_for(key[1], blocks)
-        if known is not None:
-            if known[1] != blocks:
-                known[0].attach(program)
-                self._ears[key] = known[0], blocks
+        if known is not None and known[1] == blocks:
             return
         try:
-            listener = FrameListener(link.name, link.index, ETHERTYPES[key[1]], program)
+            listener = known[0] if known is not None else self._opened(key, link)
+            self._ears[key] = listener, blocks
+            listener.attach(filter_for(key[1], blocks), filter_of_all(key[1]))
         except PurelbError as error:  # nothing is silent then
             logger.debug("cannot listen", extra={"interface": link.name, "error": str(error)})
-            return
-        self._ears[key] = listener, blocks
+            if key in self._ears:
+                self._ears.pop(key)[0].close()
+
+    def _opened(self, key: tuple[int, Family], link: Link) -> FrameListener:
+        nothing = filter_for(key[1], ())
+        listener = FrameListener(link.name, link.index, ETHERTYPES[key[1]], nothing)
         listener.on_readable(lambda: self._hear(listener, link))
+        return listener
 
     def _hear(self, listener: FrameListener, link: Link) -> None:
         now = self._clock.now()

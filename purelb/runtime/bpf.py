@@ -7,7 +7,7 @@ import ctypes
 import socket
 import struct
 
-SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27  # asm-generic/socket.h
 INSTRUCTION_BYTES = 8  # struct sock_filter, linux/filter.h
 
 
@@ -20,6 +20,11 @@ def attach(to: socket.socket, program: bytes) -> None:
     size = len(program) // INSTRUCTION_BYTES
     option = struct.pack("@HP", size, ctypes.addressof(code))  # struct sock_fprog
     to.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, option)
+
+
+def detach(of: socket.socket) -> None:
+    """Let everything arrive from now on. Raises OSError, as where there is no program."""
+    of.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
 
 def instruction(code: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:

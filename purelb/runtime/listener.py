@@ -15,6 +15,9 @@ from purelb.runtime import bpf
 from purelb.runtime.errors import PermanentError, TransientError
 
 FRAME_BYTES = 128  # more than any ARP frame or neighbor advertisement that is read
+# Received in one go: a flood must not keep the loop from renewing a Lease. By default a queue holds
+# less (net.core.rmem_default, 208 KiB, at some 768 bytes a frame): all that has arrived is taken.
+MOST_FRAMES = 1024
 # linux/if_packet.h
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_MULTICAST = 263, 1, 0
 
@@ -42,9 +45,11 @@ class FrameListener:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         except PermissionError as error:
             raise PermanentError("hearing frames needs the capability CAP_NET_RAW") from error
+        except OSError as error:  # no descriptor left, or no packet sockets at all
+            raise TransientError(f"cannot listen on link {link}: {error}") from error
         try:
             self._socket.setblocking(False)
-            self.attach(program)  # before it is bound: nothing passes unfiltered
+            bpf.attach(self._socket, program)  # before it is bound: nothing passes unfiltered
             if socket.if_nametoindex(link) != index:
                 raise OSError(errno.ENODEV, "it has been made anew")
             self._socket.bind((link, ethertype))
@@ -52,9 +57,26 @@ class FrameListener:
             self._socket.close()
             raise TransientError(f"cannot listen on link {link}: {error}") from error
 
-    def attach(self, program: bytes) -> None:
-        """Use another filter from now on, an array of `struct sock_filter`."""
-        bpf.attach(self._socket, program)
+    def attach(self, program: bytes, simpler: bytes) -> None:
+        """Use another filter from now on, an array of `struct sock_filter`.
+
+        The memory of a socket for filters is limited (`net.core.optmem_max`, 20 KiB before Linux
+        6.8), and has to hold the old one beside the new one. Where it is too small the `simpler`
+        filter is used, which lets more pass. Raises TransientError.
+        """
+        try:
+            bpf.attach(self._socket, program)
+        except OSError as error:
+            if error.errno != errno.ENOMEM:
+                raise TransientError(f"cannot filter frames: {error}") from error
+            self._attach_alone(simpler)
+
+    def _attach_alone(self, program: bytes) -> None:
+        try:
+            bpf.detach(self._socket)
+            bpf.attach(self._socket, program)
+        except OSError as error:
+            raise TransientError(f"cannot filter frames: {error}") from error
 
     def join(self, group: bytes) -> None:
         """Receive the frames to a group, given by its MAC; raises TransientError."""
@@ -69,8 +91,11 @@ class FrameListener:
         asyncio.get_running_loop().add_reader(self._socket, call)
 
     def receive(self) -> Iterator[bytes]:
-        """Yield the beginnings of the frames that have arrived; never waits."""
-        while True:
+        """Yield the beginnings of the first frames that have arrived; never waits.
+
+        If there are more, what is called `on_readable` is called again.
+        """
+        for _ in range(MOST_FRAMES):
             try:
                 yield self._socket.recv(self._frame_bytes)
             except BlockingIOError:

@@ -98,6 +98,8 @@ def _bound_socket(link: LinkName) -> tuple[socket.socket, int]:
         opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     except PermissionError as error:
         raise PermanentError("sending frames needs the capability CAP_NET_RAW") from error
+    except OSError as error:  # no descriptor left, or no packet sockets at all
+        raise TransientError(f"cannot send from link {link}: {error}") from error
     try:
         index = socket.if_nametoindex(link)
         opened.bind((link, 0))

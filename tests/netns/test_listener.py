@@ -1,17 +1,27 @@
 """Frames that pass the kernel's filter, and those that do not."""
 
 import asyncio
+import os
 import socket
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 
 import pytest
 
-from nodeagent.core.claims import ETHERTYPES, MOST_BLOCKS, Claim, block_of, filter_for, read_claim
+from nodeagent.core.claims import (
+    ETHERTYPES,
+    MOST_BLOCKS,
+    Claim,
+    block_of,
+    filter_for,
+    filter_of_all,
+    read_claim,
+)
 from nodeagent.core.packets import Arp, arp_frame, arp_probe, dad_frame, na_frame
 from purelb.api.addresses import Family
 from purelb.api.identifiers import LinkName
 from purelb.runtime.errors import PermanentError, TransientError
-from purelb.runtime.listener import FrameListener
+from purelb.runtime.listener import MOST_FRAMES, FrameListener
 from purelb.runtime.packets import PacketSender
 from tests.netns.conftest import Namespace, unprivileged
 
@@ -73,6 +83,63 @@ def test_the_kernel_takes_the_longest_filter(far_namespace: Namespace, count: in
     blocks = range(block_of(V4), block_of(V4) + count)
     found = asyncio.run(heard(far_namespace, Family.IPV4, filter_for(Family.IPV4, blocks), 4))
     assert [claim.address for claim in found if claim] == [FAR4, FAR4, V4, V4]
+
+
+OPTION_MEMORY = Path("/proc/sys/net/core/optmem_max")
+
+
+def test_a_filter_that_finds_no_memory_gives_way_to_a_simpler_one(far_namespace: Namespace) -> None:
+    """Before Linux 6.8 a socket has 20 KiB for filters: the agent must not end for that."""
+    if not OPTION_MEMORY.exists() or not os.access(OPTION_MEMORY, os.W_OK):
+        pytest.skip("this kernel has no such limit of its own for a network namespace (6.8)")
+
+    with far_namespace.entered():
+        OPTION_MEMORY.write_text("20480")
+
+    async def scenario() -> tuple[list[Claim | None], list[Claim | None]]:
+        with far_namespace.entered():
+            index = socket.if_nametoindex(PEER0)
+            listener = FrameListener(
+                PEER0, index, ETHERTYPES[Family.IPV4], filter_for(Family.IPV4, ())
+            )
+        try:
+            first, everything = block_of(FAR4) + 1000, filter_of_all(Family.IPV4)
+            listener.attach(filter_for(Family.IPV4, range(first, first + 700)), everything)
+            with PacketSender(ETH0) as sender:
+                sender.send(FRAMES)
+                few = [read_claim(frame) for frame in listener.receive()]
+                listener.attach(filter_for(Family.IPV4, range(first, first + 2000)), everything)
+                sender.send(FRAMES)
+                return few, [read_claim(frame) for frame in listener.receive()]
+        finally:
+            listener.close()
+
+    few, all_ = asyncio.run(scenario())
+    assert few == []
+    assert [claim.address for claim in all_ if claim] == [FAR4, FAR4, V4, V4]
+
+
+def test_a_flood_of_frames_leaves_the_loop_its_turn(far_namespace: Namespace) -> None:
+    """Whoever floods a network must not keep a node from renewing its Lease."""
+
+    async def scenario() -> int:
+        with far_namespace.entered():
+            index, everything = socket.if_nametoindex(PEER0), filter_of_all(Family.IPV4)
+            listener = FrameListener(PEER0, index, ETHERTYPES[Family.IPV4], everything)
+        received = 0
+        try:
+            with PacketSender(ETH0) as sender:
+                sender.send(FRAMES)
+                for _ in listener.receive():
+                    received += 1
+                    sender.send(FRAMES)  # faster than anybody reads
+                    if received > 2 * MOST_FRAMES:
+                        break
+        finally:
+            listener.close()
+        return received
+
+    assert asyncio.run(scenario()) == MOST_FRAMES
 
 
 def test_a_link_that_is_gone_or_another_one_is_an_error(far_namespace: Namespace) -> None:
