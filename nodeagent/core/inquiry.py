@@ -6,13 +6,15 @@ caller).
 """
 
 import math
+from collections.abc import Container, Mapping
 
 from nodeagent.core.config import NodeConfig
 from nodeagent.core.conflicts import Conflict
 from nodeagent.core.facts import Facts
 from nodeagent.core.gate import Clear
 from nodeagent.core.rest import can_announce
-from nodeagent.core.verdicts import Here, Reason, Wait
+from nodeagent.core.verdicts import Away, Here, Reason, Verdict, Wait
+from purelb.api.addresses import IPAddress
 from purelb.api.annotations import Slot
 from purelb.api.identifiers import Instant
 
@@ -48,6 +50,22 @@ def inquire(facts: Facts, here: Here, slot: Slot | None, now: Instant) -> Wait |
         conflict=conflict,
         why=Reason.FOREIGN_OWNER,
     )
+
+
+def standing(
+    conflicts: Mapping[IPAddress, Conflict],
+    verdicts: Mapping[IPAddress, Verdict],
+    held: Container[IPAddress],
+) -> Mapping[IPAddress, Conflict]:
+    """Return the conflicts that keep an address away from this node now.
+
+    A Service may be gone since, or its address be another node's; nobody asks for it again then.
+    """
+    return {
+        address: conflict
+        for address, conflict in conflicts.items()
+        if address not in held and not isinstance(verdicts.get(address), Away | None)
+    }
 
 
 def _is_worth_asking(

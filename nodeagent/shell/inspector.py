@@ -17,6 +17,7 @@ from nodeagent.core.conflicts import Conflict
 from nodeagent.core.findings import NOTHING_FOUND, Finding, Standing, news, stand
 from nodeagent.core.hostchecks import check
 from nodeagent.core.hostfacts import ALL, Host, Sysctls, inspected, questions
+from nodeagent.core.inquiry import standing
 from nodeagent.core.links import Observed
 from nodeagent.core.refusals import unreachable_pools
 from nodeagent.core.struggles import Struggles, complaints, culprits
@@ -122,7 +123,8 @@ class Inspector:
                 return  # what stands, stands
             self._trouble.note("")
             found += self._struggles(last, last.config)
-            found += conflicts.complaints(last.conflicts)
+            still = standing(last.conflicts, last.desired.verdicts, last.held)
+            found += conflicts.complaints(still)
         self._tell(stand(self._standing, found, self._clock.now()))
 
     async def _host(self, last: Pass, config: NodeConfig) -> Host:

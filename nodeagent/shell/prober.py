@@ -100,6 +100,7 @@ class Prober:
         if not self._is_able:
             return None
         now = self._clock.now()
+        self._forget(now)
         for ear in list(self._ears.values()):
             self._hear(ear)
         for address, question in list(self._asked.items()):
@@ -310,6 +311,10 @@ class Prober:
             self._set(address, replace(conflict, is_open=False))
 
     def _set(self, address: IPAddress, conflict: Conflict) -> None:
-        now = self._clock.now()
+        self.conflicts = {**self.conflicts, address: conflict}
+
+    def _forget(self, now: Instant) -> None:
+        """Drop conflicts of which nothing was heard for long."""
         fresh = {a: c for a, c in self.conflicts.items() if now < c.noted_at + MEMORY}
-        self.conflicts = {**fresh, address: conflict}
+        if len(fresh) < len(self.conflicts):
+            self.conflicts = fresh

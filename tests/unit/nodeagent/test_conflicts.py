@@ -17,6 +17,8 @@ from nodeagent.core.conflicts import (
     is_conflict,
     met_peer,
 )
+from nodeagent.core.election import Electorate
+from nodeagent.core.inquiry import standing
 from nodeagent.core.ops import AddAddress, Announce, Probe, RemoveAddress
 from nodeagent.core.verdicts import Here, Reason, Wait
 from nodeagent.core.words import DAD_FAILURES, FOREIGN_CONFLICTS, Count
@@ -126,6 +128,20 @@ def test_each_stranger_is_told_of_on_the_node_up_to_a_number() -> None:
     assert (finding.check, finding.subject) == ("AddressConflict", str(VIP))
     assert "02:00:00:00:00:66" in finding.message
     assert len(list(complaints({VIP + number: OPEN for number in range(99)}))) == MOST_TOLD
+
+
+def test_only_conflicts_about_addresses_that_belong_here_are_told() -> None:
+    """Not when the Service is gone, another node is elected, or the address came back."""
+    one = asking(conflicts={VIP: OPEN})
+    one.run()
+    assert standing({VIP: OPEN}, one.desired.verdicts, one.told.held) == {VIP: OPEN}
+    assert standing({VIP: OPEN}, one.desired.verdicts, {VIP}) == {}
+    one.facts = replace(one.facts, electorate=Electorate((member(B),)))
+    one.run()
+    assert standing({VIP: OPEN}, one.desired.verdicts, one.told.held) == {}
+    one.facts = replace(one.facts, services={})
+    one.run()
+    assert standing({VIP: OPEN}, one.desired.verdicts, one.told.held) == {}
 
 
 def test_an_ipv4_address_is_asked_for_before_it_is_added() -> None:
