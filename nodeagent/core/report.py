@@ -23,6 +23,7 @@ from nodeagent.core.ops import (
     RemoveAddress,
     ReorderAddress,
 )
+from nodeagent.core.rest import is_mute
 from nodeagent.core.results import Results, is_pending
 from nodeagent.core.reuse import patched
 from nodeagent.core.slots import SlotWrite, write_slots
@@ -73,7 +74,8 @@ class Report:
     """What to tell after one pass, and what will have been told then.
 
     `slots` and `overrides` are all that is outstanding by the Services as they are known: what is
-    under way must not be sent again. `left` are the addresses that were in place and no longer are.
+    under way must not be sent again. `left` are the addresses that were in place and no longer are,
+    or are on the dummy link now, where no neighbor hears of them.
     """
 
     told: Told
@@ -107,7 +109,7 @@ def report(
         teller.counts.append(Count(words.AFFINITY_FALLBACKS, (("service", str(address)),)))
     return Report(
         told=after,
-        left=tuple(a for a in affected if a in told.held and a not in after.held),
+        left=tuple(a for a in affected if a in told.held and _has_left(a, told, after)),
         slots=tuple(chain(*after.slots.values())),
         overrides=tuple(after.overrides.values()),
         notices=tuple(teller.notices),
@@ -167,6 +169,14 @@ def _with_writes(
             told.overrides, {k: found for k, found in overrides.items() if found}, keys
         ),
     )
+
+
+def _has_left(address: IPAddress, told: Told, after: Told) -> bool:
+    """Tell whether an address that was in place is no more, or where no neighbor hears of it."""
+    before, now = told.verdicts.get(address), after.verdicts.get(address)
+    if address not in after.held or not isinstance(now, Here):
+        return True
+    return is_mute(now) and isinstance(before, Here) and not is_mute(before)
 
 
 def _is_local(verdict: Verdict | None) -> bool:

@@ -58,9 +58,14 @@ def is_place(verdict: Here, entry: LinkAddress) -> bool:
 def can_announce(verdict: Here) -> bool:
     """Tell whether neighbors on an address's link can hear anything now."""
     link = verdict.link
-    if verdict.is_remote or verdict.misfit:
-        return False  # there are none
+    if is_mute(verdict):
+        return False
     return len(link.mac) == MAC_LENGTH and link.is_up and link.has_carrier
+
+
+def is_mute(verdict: Here) -> bool:
+    """Tell whether an address is on the dummy link, where there are no neighbors."""
+    return verdict.is_remote or bool(verdict.misfit)
 
 
 def begun(verdict: Here, epoch: int) -> Announced:

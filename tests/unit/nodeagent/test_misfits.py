@@ -94,6 +94,23 @@ def test_it_is_an_error_in_the_log_and_an_event_once() -> None:
     assert [ROUTES in str(line.fields["error"]) for line in errors] == [True]
 
 
+def test_one_that_moves_there_is_announced_no_more() -> None:
+    """Refreshes on its old link would go on for ever, and strangers there be answered."""
+    far = span("198.51.100.0/24", "198.51.100.0/24", "/32")
+    known = facts(service(), service(ServiceKey("shop/far"), "198.51.100.7"))
+    host = torn()
+    host.routes = (route(), route(ETH1, metric=5))
+    one = agent(replace(known, pools=read_groups([group("far", far)], "purelb-system")), host)
+    settled(one)
+    assert ("eth0", f"{VIP}/32") in places(one)
+    one.kernel.routes = (route(), route(ETH1))
+    moved = one.run()
+    assert ("kube-lb0", f"{VIP}/32") in places(one)
+    assert ("eth0", f"{VIP}/32") not in places(one)
+    assert moved.left == (VIP,)
+    assert one.run().left == ()
+
+
 def test_its_lifetime_follows_the_lease() -> None:
     """A hung agent lets go of it, too."""
     one = settled(agent(facts(), torn()))
