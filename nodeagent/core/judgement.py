@@ -181,14 +181,14 @@ def _here_remotely(
 ) -> Here:
     link, lifetimes = context.common.dummy.place, context.common.remote_lifetimes
     is_missing = context.common.dummy.link is None
-    obstacle = context.obstacle(link, address, placement.prefix)
+    gate = context.obstacle(link, address, placement.prefix) or CLEAR
     return Here(
         address=address,
         link=link,
         prefix=placement.prefix,
         flags=_route_flag(lifetimes),
         preferred_limit=lifetimes.preferred,
-        gate=WaitUntil(math.inf) if is_missing else obstacle or CLEAR,
+        gate=WaitUntil(math.inf) if is_missing else _patient(context, address, gate),
         is_standing=entry is not None,
         is_repair=entry is None and address in context.facts.installed,
         group=placement.group,

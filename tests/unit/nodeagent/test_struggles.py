@@ -6,6 +6,7 @@ import pytest
 
 from nodeagent.core.findings import Check
 from nodeagent.core.gate import LONG_AGO, Clear, WaitUntil
+from nodeagent.core.remote import read_groups
 from nodeagent.core.struggles import (
     LONGEST_PAUSE,
     MANY,
@@ -21,8 +22,10 @@ from nodeagent.core.struggles import (
     put_back,
 )
 from nodeagent.core.verdicts import Here
+from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import LinkName
-from tests.unit.nodeagent.builders import ETH0, NOW, OWN, VIP, agent, facts, kernel
+from tests.unit.nodeagent.builders import ETH0, NOW, OWN, VIP, WEB, agent, facts, kernel, service
+from tests.unit.nodeagent.test_remote import group, span
 
 PORT = 712
 
@@ -83,6 +86,25 @@ def test_a_missing_address_waits_until_the_struggle_allows_it() -> None:
     one.kernel.advance(fight.open_at)
     one.run()
     assert one.kernel.listing(ETH0) == (OWN, f"{VIP}/32")
+
+
+def test_a_remote_address_waits_as_well() -> None:
+    """Two programs that answer each other at once keep a core busy on whatever link."""
+    far = span("198.51.100.0/24", "198.51.100.0/24", "/32")
+    pools = read_groups([group("far", far)], "purelb-system")
+    one = agent(replace(facts(service(WEB, "198.51.100.7")), pools=pools))
+    one.settle(NOW + 1)
+    dummy, address = one.desired.dummy.index, parse_ip("198.51.100.7")
+    assert one.kernel.listing(dummy) == ("198.51.100.7/32",)
+    one.lose(dummy, "198.51.100.7/32")
+    fight = replace(struggle(QUICK + 3, every=0.1, stays=0.05), losses=(NOW + 1,))
+    one.facts = replace(one.facts, struggles={address: fight})
+    one.run()
+    assert one.kernel.listing(dummy) == ()
+    assert one.desired.next_change == fight.open_at > NOW + 1
+    one.kernel.advance(fight.open_at)
+    one.run()
+    assert one.kernel.listing(dummy) == ("198.51.100.7/32",)
 
 
 def test_an_address_in_place_does_not_wait() -> None:
