@@ -112,6 +112,15 @@ class Neighbors:
             return not self.has_api or not self.reach.excluded <= self.reach.given_up
         return slot.node in self.reach.heard or slot.node not in self.expired
 
+    def is_out_of_sight(self, slot: Slot | None) -> bool:
+        """Tell whether the holder lives, but only others can know whether it has the address.
+
+        We may be the one that is cut off: then its silence on the wire says nothing.
+        """
+        if self.reach is None or slot is None:
+            return False
+        return slot.node in self.live and slot.node in self.reach.missed
+
 
 def take_at(slot: Slot | None, me: NodeName, neighbors: Neighbors, won_at: Instant) -> Instant:
     """Return from when on the winner may add an address; infinity until something else happens.

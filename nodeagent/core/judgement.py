@@ -250,13 +250,16 @@ def _wait(
     """Return for how long the winner waits for the last holder to let go, None if not at all."""
     slot, me = tenure.slot, context.facts.me
     won_at = context.now if tenure.won_at is None else tenure.won_at
-    if needs_silence:
+    neighbors = context.neighbors(home)
+    if neighbors.is_out_of_sight(slot):
+        at = math.inf
+    elif needs_silence:
         is_free = address in context.facts.silent and not _is_strict_about(
             context, home, address, slot
         )
         at = -math.inf if is_free else math.inf
     else:
-        at = take_at(slot, me, context.neighbors(home), won_at)
+        at = take_at(slot, me, neighbors, won_at)
     if context.now >= at:
         return None
     name = slot.node if slot is not None else "another node"

@@ -88,7 +88,8 @@ class Reach:
 
     `has_quorum`; `is_cut_off`: nobody is heard any more, nobody answers, and others could go on
     without us; `is_judged`: a peer in reach still has the API; `absent`: members that a quorum does
-    not hear; `yielding`: peers in reach that hold nothing new (starting, fenced or draining), and
+    not hear; `missed`: further ones that we do not hear, and that may say the same of us;
+    `yielding`: peers in reach that hold nothing new (starting, fenced or draining), and
     those of them that say to have `given_up` all; `asks_around`: whether others answer matters now.
     Two do not count for equality: `suspects` are members that were not heard lately, and
     `next_change` is when time alone may change any of this.
@@ -98,6 +99,7 @@ class Reach:
     is_cut_off: bool = False
     is_judged: bool = False
     absent: frozenset[NodeName] = frozenset()
+    missed: frozenset[NodeName] = frozenset()
     yielding: frozenset[NodeName] = frozenset()
     given_up: frozenset[NodeName] = frozenset()
     heard: frozenset[NodeName] = frozenset()
@@ -155,6 +157,7 @@ def survey(segment: Segment, now: Instant) -> Reach:
         is_cut_off=now >= alone + silence and not is_answered and _is_dispensable(segment, others),
         is_judged=any(segment.peers[node].fresh_for > 0 for node in heard),
         absent=absent,
+        missed=others - segment.mute - heard - absent,
         yielding=yielding,
         given_up=frozenset(
             n

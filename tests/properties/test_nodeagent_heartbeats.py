@@ -191,3 +191,23 @@ def test_an_api_server_that_returns_hands_nothing_back_to_the_dead() -> None:
     for _ in range(20):
         cluster.run(1.0)
         assert places(cluster) == before
+
+
+@pytest.mark.parametrize("size", [3, 4])
+def test_a_node_that_lost_only_its_peers_leaves_its_addresses_to_them(size: int) -> None:
+    """Their side has the majority; the gateway, which sees both sides, sees two only briefly."""
+    cluster = settled(size)
+    victim = holder(cluster)
+    for other in cluster.nodes:
+        if other is not victim:
+            cluster.wire.part(victim.name, other.name)
+    steps = []
+    for _ in range(400):
+        cluster.run(STEP)
+        steps.append(len(cluster.holders(WEB)))
+    assert steps.count(2) * STEP <= heartbeat_faults.LONGEST
+    assert cluster.holders(WEB) not in ([], [victim])
+    mend_wire(cluster)
+    cluster.run(2 * DURATION)
+    assert len(cluster.holders(WEB)) == 1
+    assert cluster.longest <= heartbeat_faults.LONGEST

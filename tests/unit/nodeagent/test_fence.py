@@ -149,3 +149,21 @@ def test_the_wire_is_asked_where_a_kernel_may_still_have_the_address(
 def test_whoever_says_that_it_gave_up_is_not_waited_for() -> None:
     """A heartbeat is quicker than a slot."""
     assert take_at(slot(B), A, heard(given_up=frozenset({B})), won_at=NOW) < NOW
+
+
+@pytest.mark.parametrize(
+    ("neighbors", "taken", "is_unknown"),
+    [
+        (NEIGHBORS, slot(B), False),
+        (heard(), slot(B), False),
+        (heard(missed=frozenset({B})), slot(B), True),
+        (heard(missed=frozenset({B})), slot(A), False),
+        (heard(missed=frozenset({B})), None, False),
+        (heard(missed=frozenset({NodeName("dead")})), slot("dead"), False),
+    ],
+)
+def test_a_live_holder_that_is_not_heard_may_be_on_the_side_of_the_majority(
+    neighbors: Neighbors, taken: Slot | None, *, is_unknown: bool
+) -> None:
+    """Its silence on the wire says nothing until a quorum misses it, too, or its Lease ends."""
+    assert neighbors.is_out_of_sight(taken) is is_unknown

@@ -63,6 +63,15 @@ def test_one_of_two_peers_makes_a_quorum_that_misses_the_other() -> None:
     assert found.absent == {C}
     assert found.excluded == {C}
     assert found.suspects == {C}
+    assert not found.missed
+
+
+def test_without_a_quorum_members_are_only_missed() -> None:
+    """They may be where the majority is. One that sends no heartbeats is none of them."""
+    alone = segment(b=peer(NOW - SILENT), c=peer(NOW - SILENT))
+    assert survey(alone, NOW).missed == {B, C}
+    assert survey(replace(alone, mute=frozenset({C})), NOW).missed == {B}
+    assert survey(replace(alone, gone=frozenset({C})), NOW).missed == {B}
 
 
 def test_whoever_is_gone_stays_so_without_a_quorum_until_it_is_heard() -> None:
