@@ -27,6 +27,7 @@ from bgp.shell.status import StatusWriter
 from bgp.shell.supervisor import Supervisor
 from bgp.shell.world import WorldStore
 from purelb import VERSION
+from purelb.api.problems import Notice, NoticeType
 from purelb.runtime import logs
 from purelb.runtime.clock import BootClock
 from purelb.runtime.credentials import Access, find_access
@@ -86,9 +87,7 @@ class Sidecar:
             settings.socket.parent / "spoke",
         )
         self.status = StatusWriter(clients.kube, settings.node, clock, self._observe)
-        self.cluster = ClusterWriter(
-            clients.kube, self.world, clock, settings.namespace, settings.pod
-        )
+        self.cluster = ClusterWriter(clients.kube, self.world, self.reporter, clock, settings.pod)
         self.kopf = KopfHost(
             "k8gobgp", clients.kube, access, (self.world.nodes, self.world.configs)
         )
@@ -179,6 +178,10 @@ class Sidecar:
 
     def engine_changed(self) -> None:
         """Hear that an engine began or ended."""
+        failure = self.supervisor.failure
+        if failure and not self._is_leaving:
+            notice = Notice(type=NoticeType.WARNING, reason="EngineEnded", message=failure)
+            self.reporter.tell([notice])
         self.loop.wake()
         self.status.wake()
 

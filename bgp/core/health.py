@@ -14,6 +14,7 @@ from bgp.core.findings import Finding, listed
 from bgp.core.imports import NO_IMPORTS, Imports
 from bgp.core.model import STOPPED, Engine, PeerName, Route
 from bgp.core.observed import LearnedPath, SessionFacts
+from bgp.core.policy import hopless
 from bgp.core.routerid import RouterId
 from purelb.api.addresses import IPNetwork
 from purelb.api.bgp import Neighbor
@@ -189,8 +190,7 @@ def _sends_v6(state: NodeState, name: str) -> bool:
     """Tell whether a neighbor or range is to have IPv6 routes, and there are any."""
     if not any(route.prefix.version == 6 for route in state.wanted.routes):
         return False
-    statements = state.wanted.policies.exports
-    return any(one.name == f"purelb-hop-{name}" and one.accepts is False for one in statements)
+    return name in hopless(state.wanted.policies)
 
 
 def _some(texts: list[str] | tuple[str, ...]) -> str:

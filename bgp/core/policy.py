@@ -29,6 +29,7 @@ from purelb.api.bgp import DefinedSet as DefinedSetSpec
 
 OWN = "purelb-own"  # the statement that keeps import policies off the routes we originate
 PREFIX = "purelb-"  # of the names that compilation adds
+HOP = f"{PREFIX}hop-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +138,15 @@ class _Book:
         return is_listed is not (condition.match == Match.INVERT.value)
 
 
+def hopless(policies: Policies) -> frozenset[str]:
+    """Return whom IPv6 routes are kept from because this node has no next hop for them."""
+    return frozenset(
+        one.name.removeprefix(HOP)
+        for one in policies.exports
+        if one.name.startswith(HOP) and one.accepts is False
+    )
+
+
 def _import_of(subject: Subject) -> PolicyRefs | None:
     own, group = subject.own, subject.groups
     if own is not None and own.import_policy is not None:
@@ -157,7 +167,7 @@ def _next_hops(subject: Subject) -> Iterator[Statement]:
     Left to itself the engine sends an IPv4-mapped one, which no router can use (measured).
     """
     only = (SetKind.NEIGHBOR, Match.ANY, _set_name(subject))
-    name = f"{PREFIX}hop-{subject.name}"
+    name = f"{HOP}{subject.name}"
     if subject.next_hop is not None:
         hop = subject.next_hop
         yield Statement(name=name, sets=(only,), family=AfiSafi.IPV6, next_hop=hop)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
-from bgp.core.desired import Absent
+from bgp.core.desired import Absent, Wanted
 from bgp.core.health import why_down
 from bgp.core.model import Peer, PeerName
 from bgp.core.observed import SessionFacts
@@ -24,6 +24,7 @@ from bgp.core.plan import (
     StopSpeaker,
     resets,
 )
+from bgp.core.policy import hopless
 from purelb.api.problems import Notice, NoticeType
 
 NORMAL, WARNING = NoticeType.NORMAL, NoticeType.WARNING
@@ -69,6 +70,18 @@ def absences(before: Iterable[Absent], now: Iterable[Absent]) -> Iterator[Notice
         if one not in known:
             note = f"neighbor {one.name}: {one.message}"
             yield Notice(type=WARNING, reason=one.reason, message=note)
+
+
+def selection(before: Wanted, now: Wanted) -> Iterator[Notice]:
+    """Yield that no neighbor is this node's, and which neighbors get no IPv6 routes, as news."""
+    is_alone = now.engine.speaker is not None and not now.entries and not now.engine.ranges
+    was_alone = before.engine.speaker is not None and not before.entries
+    if is_alone and not was_alone:
+        note = "no neighbor selects this node"
+        yield Notice(type=WARNING, reason="NoMatchingNeighbors", message=note)
+    for name in sorted(hopless(now.engine.policies) - hopless(before.engine.policies)):
+        note = f"{name} gets no IPv6 routes: no global IPv6 address is on the link towards it"
+        yield Notice(type=WARNING, reason="NextHopMissing", message=note)
 
 
 def session_news(

@@ -9,10 +9,12 @@ import logging
 from typing import NoReturn
 
 from bgp.core.clusterstatus import configuration_status, is_news
+from bgp.shell.reporter import Reporter
 from bgp.shell.status import COLLECTION
 from bgp.shell.world import WorldStore
 from purelb.api import bgp
 from purelb.api.bgp import BgpConfiguration, BgpNodeStatus, decode_bgp_node_status
+from purelb.api.problems import Notice, NoticeType
 from purelb.api.resources import DecodeError, decode_page
 from purelb.runtime.clock import Clock, wall_seconds
 from purelb.runtime.errors import ConflictError, PurelbError, TransientError
@@ -29,14 +31,14 @@ class ClusterWriter:
     """Works while this sidecar is the elected one."""
 
     def __init__(
-        self, kube: Kube, world: WorldStore, clock: Clock, namespace: str, identity: str
+        self, kube: Kube, world: WorldStore, reporter: Reporter, clock: Clock, identity: str
     ) -> None:
-        self._kube, self._world, self._clock, self._namespace = kube, world, clock, namespace
+        self._kube, self._world, self._reporter = kube, world, reporter
         self.leadership = Leadership(
             kube,
             clock,
             Candidacy(
-                namespace=namespace,
+                namespace=world.namespace,
                 name=LEASE_NAME,
                 identity=identity,
                 duration=LEASE_SECONDS,
@@ -66,6 +68,10 @@ class ClusterWriter:
             if each.metadata.deletion_timestamp is None and is_news(each, status):
                 status["lastReconcileTime"] = wall_seconds()
                 await self._kube.patch(f"{_path(each)}/status", {"status": status})
+                if any(finding.is_fatal for finding in findings):
+                    kind, message = NoticeType.WARNING, str(status["message"])
+                    notice = Notice(type=kind, reason="ConfigurationInvalid", message=message)
+                    self._reporter.tell([notice])
 
     async def _nodes(self) -> list[BgpNodeStatus]:
         answer = await self._kube.get(COLLECTION)

@@ -33,7 +33,7 @@ from bgp.core.plan import (
     settle,
 )
 from bgp.core.routerid import NodeFacts, RouterId, resolve
-from bgp.core.words import absences, announcements, describe, session_news
+from bgp.core.words import absences, announcements, describe, selection, session_news
 from bgp.shell.engine import Engine as Gobgp
 from bgp.shell.exports import Exporter
 from bgp.shell.kernel import Kernel
@@ -187,6 +187,7 @@ class Loop:
             self.wanted = replace(self.wanted, engine=depreferred(self.wanted.engine))
         parts.exporter.set_policy(export_policy(spec))
         parts.reporter.tell(absences(before.absent, self.wanted.absent))
+        parts.reporter.tell(selection(before, self.wanted))
         if before.absent != self.wanted.absent:
             parts.changed()
 

@@ -43,16 +43,15 @@ class WorldStore:
         self.passwords: dict[tuple[str, str], str] = {}
         self.configs: Mirror[BgpConfiguration] = Mirror(BGP_CONFIGURATIONS, self._changed)
         self.nodes: Mirror[Node] = Mirror(own_node(node), self._changed)
-        self._kube, self._namespace, self._on_change = kube, namespace, on_change
+        self.namespace = namespace
+        self._kube, self._on_change = kube, on_change
         self._wake = asyncio.Event()
 
     @property
     def objects(self) -> tuple[BgpConfiguration, ...]:
         """The BGPConfigurations of the own namespace, by name."""
         own = [
-            one
-            for one in self.configs.objects.values()
-            if one.metadata.namespace == self._namespace
+            one for one in self.configs.objects.values() if one.metadata.namespace == self.namespace
         ]
         return tuple(sorted(own, key=lambda one: one.metadata.name))
 
@@ -75,7 +74,7 @@ class WorldStore:
                 pass
 
     async def _read(self, name: str, key: str) -> None:
-        path = f"/api/v1/namespaces/{self._namespace}/secrets/{name}"
+        path = f"/api/v1/namespaces/{self.namespace}/secrets/{name}"
         try:
             secret = decode_secret(await self._kube.get(path))
             text = base64.b64decode((secret.data or {})[key], validate=True).decode().strip()

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from allocator import settings as allocator_settings
+from bgp import settings as sidecar_settings
 from nodeagent import settings as agent_settings
 from purelb.api import annotations
 from tests.charts import CHART, leaves
@@ -27,6 +28,8 @@ CAMEL = re.compile(r"[A-Z][a-z]+(?:[A-Z]+[a-z0-9]+)+")
 WORDINGS = (
     *("allocator/core/notices.py", "allocator/core/pool.py", "allocator/core/select.py"),
     *("nodeagent/core/words.py", "nodeagent/core/config.py", "nodeagent/core/hostchecks.py"),
+    *("bgp/core/words.py", "bgp/core/desired.py", "bgp/shell/reconcile.py"),
+    *("bgp/shell/cluster.py", "bgp/app.py"),
 )
 
 
@@ -140,6 +143,21 @@ def test_the_reference_lists_every_setting_and_no_other(module: object, program:
     mine = [row for row in rows if row[2] in ("both", program)]
     assert {variable for variable, _, _ in mine if variable} == variables
     assert {flag for _, flag, _ in mine if flag} == flags
+
+
+def test_the_reference_lists_every_setting_of_the_sidecar_and_no_other() -> None:
+    """Which are called as k8gobgp calls them."""
+    source = Path(str(sidecar_settings.__file__)).read_text()
+    known = dict(re.findall(r'\("([a-z-]+)", "([A-Z_]+)", ', source))
+    known |= {"enable-per-neighbor-metrics": "ENABLE_PER_NEIGHBOR_METRICS"}
+    rows = re.findall(
+        r"^\| `(\w+)` \| (?:`--([a-z-]+)`|-) \| sidecar \|",
+        (DOCS / "reference/settings.md").read_text(),
+        re.M,
+    )
+    assert {flag: variable for variable, flag in rows if flag} == known
+    alone = {variable for variable, flag in rows if not flag}
+    assert alone == {"GOBGP_SOCKET", "PURELB_LOG_LEVEL"}
 
 
 def test_the_reference_of_values_is_complete() -> None:

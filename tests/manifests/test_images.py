@@ -11,7 +11,12 @@ from tests.charts import render
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-PROGRAMS = {"allocator": "allocator", "lbnodeagent": "nodeagent", "ipam": "ipam"}
+PROGRAMS = {
+    "allocator": "allocator",
+    "lbnodeagent": "nodeagent",
+    "k8gobgp": "bgp",
+    "ipam": "ipam",
+}
 OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 
 
@@ -53,10 +58,11 @@ def test_an_image_starts_its_program_without_a_command(target: str, program: str
     assert f'ENTRYPOINT ["python", "-m", "{program}"]' in stage(target)
 
 
-def test_only_the_agent_is_root() -> None:
-    """Its capabilities are those of root's files."""
+def test_only_what_runs_on_nodes_is_root() -> None:
+    """Their capabilities are those of root's files."""
     users = {target: re.findall(r"^USER (.*)$", stage(target), re.M) for target in PROGRAMS}
-    assert users == {"allocator": ["65534:65534"], "ipam": ["65534:65534"], "lbnodeagent": []}
+    nobody = ["65534:65534"]
+    assert users == {"allocator": nobody, "ipam": nobody, "lbnodeagent": [], "k8gobgp": []}
 
 
 def test_the_chart_asks_for_images_that_are_built() -> None:

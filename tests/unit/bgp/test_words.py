@@ -4,9 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from bgp.core.desired import Absent
+from bgp.core.desired import Absent, Wanted
 from bgp.core.drain import depreferred
-from bgp.core.model import NO_POLICIES, STOPPED, Group, PeerName, Policies, Range, Route, Vrf
+from bgp.core.model import (
+    NO_POLICIES,
+    STOPPED,
+    AfiSafi,
+    Group,
+    PeerName,
+    Policies,
+    Range,
+    Route,
+    Statement,
+    Vrf,
+)
 from bgp.core.observed import Seen, SessionFacts, SessionState
 from bgp.core.plan import (
     AddGroup,
@@ -21,8 +32,9 @@ from bgp.core.plan import (
     plan,
     settle,
 )
-from bgp.core.words import absences, announcements, describe, session_news
+from bgp.core.words import absences, announcements, describe, selection, session_news
 from purelb.api.addresses import parse_network
+from purelb.api.bgp import Neighbor
 from tests.unit.bgp.builders import SPEAKER, engine, peer, routes, session
 
 OPS: list[tuple[Op, str]] = [
@@ -59,6 +71,21 @@ def test_an_absence_is_told_once() -> None:
     (notice,) = absences([], [absent])
     assert (notice.reason, notice.message) == ("SecretMissing", "neighbor 192.0.2.1: it is missing")
     assert not list(absences([absent], [absent]))
+
+
+def test_a_node_without_neighbors_or_next_hops_is_told_once() -> None:
+    """Whatever it had before."""
+    closed = Statement(name="purelb-hop-192.0.2.1", family=AfiSafi.IPV6, accepts=False)
+    entries = {PeerName("192.0.2.1"): Neighbor()}
+    alone = Wanted(engine=engine())
+    served = Wanted(engine=engine(peer(), policies=Policies(exports=(closed,))), entries=entries)
+    assert [one.reason for one in selection(Wanted(), alone)] == ["NoMatchingNeighbors"]
+    assert [one.reason for one in selection(served, alone)] == ["NoMatchingNeighbors"]
+    assert not list(selection(alone, alone))
+    (notice,) = selection(alone, served)
+    assert notice.message.startswith("192.0.2.1 gets no IPv6 routes")
+    assert not list(selection(served, served))
+    assert not list(selection(alone, Wanted()))
 
 
 def facts(address: str, state: SessionState, group: str = "") -> SessionFacts:
