@@ -49,6 +49,9 @@ KEPT_SHARE = 1 / 6  # of the duration, by which a quorum's word prolongs the rig
 # Once the Lease has ended: no more often than a Lease of ten seconds is renewed in good times, and
 # not much less, because nothing is held until the next try.
 BACKOFF = Backoff(first=RETRY_SECONDS, longest=3.0)
+# A server, or whatever is in front of it, may ask to be spared for minutes. That costs a node its
+# addresses: it gets a share of the time that is left of the right, or these seconds after that.
+SPARED_SHARE, SPARED_SECONDS = 1 / 3, 10.0
 
 
 @dataclass(slots=True)
@@ -137,13 +140,19 @@ class LeaseKeeper:
             logger.warning("renewal failed", extra={"action": "renewFailed", "error": str(error)})
             self._step(RenewFailed())
             asked = error.retry_after if isinstance(error, TransientError) else None
-            # While the Lease still holds every moment counts; after that, spare the server.
-            is_urgent = self.lease.is_leased(self._clock.now())
-            delay = RETRY_SECONDS if is_urgent else BACKOFF.delay(self.lease.failures)
-            return max(asked or 0.0, delay * random.uniform(0.5, 1.5))
+            return self._pause(asked or 0.0)
         self.counts.renewed += 1
         self._step(RenewOk(sent_at))
         return self._duration / 3
+
+    def _pause(self, asked: float) -> float:
+        """Return how long to wait after a failure; `asked` is what the server wants."""
+        now = self._clock.now()
+        # While the Lease still holds every moment counts; after that, spare the server.
+        is_urgent = self.lease.is_leased(now)
+        delay = RETRY_SECONDS if is_urgent else BACKOFF.delay(self.lease.failures)
+        spared = SPARED_SHARE * (self.lease.until - now) if is_urgent else SPARED_SECONDS
+        return max(min(asked, spared), delay * random.uniform(0.5, 1.5))
 
     def _step(self, fact: LeaseFact) -> None:
         before = self.lease

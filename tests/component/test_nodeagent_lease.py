@@ -90,6 +90,35 @@ def test_a_node_whose_lease_has_ended_tries_again_every_few_seconds() -> None:
     assert 1.5 < max(waits) <= 4.5
 
 
+class SparedStore(LeaseStore):
+    """Its API server takes one renewal, and then asks to be spared for minutes."""
+
+    async def renew(self, content: LeaseContent) -> None:
+        """Succeed once."""
+        if self._version:
+            raise TransientError("503", retry_after=300.0)
+        self._version = "1"
+
+
+def test_a_server_that_asks_for_minutes_gets_what_the_right_leaves() -> None:
+    """Else a node gives up its addresses although the server would take the next renewal."""
+
+    async def run() -> tuple[list[float], float]:
+        clock = JumpingClock()
+        async with Kube(Access(server="http://192.0.2.2:6443"), "test") as kube:
+            keeper = LeaseKeeper(SparedStore(kube, NAMESPACE, NAME), clock, 10.0, lambda: None)
+            node = NodeView(name=NodeName("node-a"))
+            keeper.publish(lease_content(SETTINGS, node, choose((), node), SHOWN))
+            with pytest.raises(EnoughError):
+                await keeper.run()
+            return clock.waits, keeper.lease.until - 100.0
+
+    waits, right = asyncio.run(run())
+    tries = [sum(waits[: number + 1]) for number in range(len(waits))]
+    assert len([at for at in tries if at < right]) >= 4
+    assert max(waits) < 10.1
+
+
 async def read(kube: Kube) -> LeaseView:
     """Return the Lease as another node sees it."""
     path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{NAME}"
