@@ -3,6 +3,7 @@
 Belongs here: names and texts. Does not: when they are used (`report`).
 """
 
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -30,6 +31,10 @@ WINNER_CHANGES: Final = "purelb_election_winner_changes_total"  # service
 AFFINITY_FALLBACKS: Final = "purelb_election_affinity_fallback_total"  # service: the address
 
 DAD_FAILED: Final = "dadFailed"  # why an IPv6 address is removed that another host has
+
+OTHER_NODES: Final = "<other>"
+MOST_STRANGERS: Final = 20  # names of nodes without a Lease that get a label of their own
+LONGEST_NAME: Final = 253  # of a Node (RFC 1123 subdomain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +154,38 @@ def policy_overridden(service: ServiceKey, address: IPAddress) -> Notice:
     return _notice(service, "LocalOverride", text)
 
 
-def stolen(write: SlotWrite, me: NodeName) -> tuple[tuple[Notice, Count], ...]:
+class NodeLabels:
+    """The values of the label `from`: whoever may edit a Service writes slots, so they are bounded.
+
+    One writer: whoever counts.
+    """
+
+    def __init__(self) -> None:
+        self._strangers: set[NodeName] = set()
+
+    def of(self, node: NodeName, known: Container[NodeName]) -> str:
+        """Return the label of a node; of names that none of the `known` has the first few."""
+        if node in known or node in self._strangers:
+            return node
+        if len(self._strangers) == MOST_STRANGERS or len(node) > LONGEST_NAME:
+            return OTHER_NODES
+        self._strangers.add(node)
+        return node
+
+
+def stolen(
+    write: SlotWrite, me: NodeName, label: Callable[[NodeName], str]
+) -> tuple[tuple[Notice, Count], ...]:
     """Return what to tell once a slot has been written over another node's, for each address."""
     return tuple(
         (
             _notice(
                 write.service,
                 "AnnounceSlotSteal",
-                f"node {me} announces {steal.address}, as node {steal.loser} did before",
+                f"node {me} announces {steal.address},"
+                f" as node {steal.loser[:LONGEST_NAME]} did before",
             ),
-            Count(SLOT_STEALS, (("from", steal.loser), ("to", me))),
+            Count(SLOT_STEALS, (("from", label(steal.loser)), ("to", me))),
         )
         for steal in write.steals
     )

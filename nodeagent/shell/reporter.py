@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from nodeagent.core.notices import Kind, Line, Notice
 from nodeagent.core.report import Override, Report
 from nodeagent.core.slots import SlotWrite
-from nodeagent.core.words import stolen
+from nodeagent.core.words import NodeLabels, stolen
 from nodeagent.shell.metrics import AgentMetrics
 from nodeagent.shell.world import WorldStore
 from purelb.api.identifiers import NodeName, ServiceKey
@@ -23,6 +23,7 @@ class Reporter:
     ) -> None:
         self._me, self._world, self._metrics, self._poster = me, world, metrics, poster
         self._config_notices: tuple[Notice, ...] = ()
+        self._labels = NodeLabels()
 
     def tell(self, report: Report) -> None:
         """Tell of one pass."""
@@ -50,7 +51,10 @@ class Reporter:
         """Tell of slots taken over from other nodes, and of changed policies."""
         match write:
             case SlotWrite():
-                for notice, count in stolen(write, self._me):
+                known = self._world.sightings.renewed_at()
+                for notice, count in stolen(
+                    write, self._me, lambda node: self._labels.of(node, known)
+                ):
                     self._metrics.count(count)
                     self._post([notice])
             case Override(notice=notice):

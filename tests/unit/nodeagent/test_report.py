@@ -310,12 +310,22 @@ def test_an_override_says_what_to_tell_once_it_is_written() -> None:
     assert (override.notice.reason, "Cluster" in override.notice.message) == ("LocalOverride", True)
 
 
+def test_names_that_users_write_into_slots_mint_few_series() -> None:
+    """A node with a Lease always has its own."""
+    labels = words.NodeLabels()
+    names = [NodeName(f"made-up-{number}") for number in range(100)]
+    found = {labels.of(name, {B}) for name in (*names, *names, NodeName("x" * 99_999))}
+    assert len(found) == words.MOST_STRANGERS + 1
+    assert words.OTHER_NODES in found
+    assert labels.of(B, {B}) == B
+
+
 def test_a_stolen_slot_is_told_with_both_nodes() -> None:
     """After it has been written."""
     steal = SlotWrite(
         service=WEB, version="7", family=Family.IPV4, text=SLOT, steals=(Steal(VIP, B),)
     )
-    ((notice, count),) = words.stolen(steal, A)
+    ((notice, count),) = words.stolen(steal, A, str)
     assert isinstance(notice, Notice)
     assert (notice.reason, notice.severity) == ("AnnounceSlotSteal", "Normal")
     assert all(word in notice.message for word in (A, B, str(VIP)))
