@@ -7,7 +7,7 @@ reading of Services. Does not: where an address goes (`desired`), what is writte
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from nodeagent.core.endpoints import ANYWHERE, has_affinity
 from purelb.api import annotations
@@ -15,6 +15,8 @@ from purelb.api.addresses import IPAddress, family_of
 from purelb.api.annotations import Slot, parse_slots
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.views import ServiceView
+
+LONGEST_REMEMBERED: Final = 1024  # characters: some twenty slots
 
 Change: TypeAlias = tuple[ServiceView | None, ServiceView | None]  # before and after, None: absent
 
@@ -105,9 +107,16 @@ def slot_of(service: ServiceView, address: IPAddress) -> Slot | None:
     return None
 
 
-@lru_cache(maxsize=16_384)
 def slots_in(text: str) -> tuple[Slot, ...]:
-    """Parse an announcing annotation once: every pass reads all of them."""
+    """Parse an announcing annotation once: every pass reads all of them.
+
+    Users can make them 256 KiB long, and as many as they like: long ones are not remembered.
+    """
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else parse_slots(text)
+
+
+@lru_cache(maxsize=16_384)
+def _remembered(text: str) -> tuple[Slot, ...]:
     return parse_slots(text)
 
 

@@ -1,9 +1,11 @@
 """The announcing annotations: a claim, a clearing, and nothing without need."""
 
+import tracemalloc
+
 import pytest
 
 from nodeagent.core.slots import SlotWrite, Steal, write_slots
-from nodeagent.core.vips import gather, slot_of
+from nodeagent.core.vips import gather, slot_of, slots_in
 from purelb.api.addresses import Family, IPAddress, parse_ip
 from purelb.api.identifiers import LinkName, ServiceKey
 from purelb.api.views import ServiceView
@@ -106,3 +108,15 @@ def test_an_address_that_is_listed_twice_is_one() -> None:
     """Status may repeat it."""
     (vip,) = gather({WEB: service(WEB, str(VIP), str(VIP))}).values()
     assert len(vip.services) == 1
+
+
+def test_long_annotations_are_not_remembered() -> None:
+    """Whoever may edit a Service could fill the memory of every agent with them."""
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            assert len(slots_in(f"{MINE} {number}" + "x" * 100_000)) == 1
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 500_000
