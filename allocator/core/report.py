@@ -22,6 +22,7 @@ INT64_MAX = 2**63 - 1
 NO_GROUP = "<none>"
 OTHER_GROUPS = "<other>"
 MOST_UNKNOWN = 20  # texts that are no group's name and still get a label of their own
+LONGEST_NAME = 253  # of an object (RFC 1123 subdomain); longer texts, or with a comma, never do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ class Labels:
             return text
         if any(name == text for _, name in pools.problems):
             return text
-        if len(self._unknown) == MOST_UNKNOWN:
+        if len(self._unknown) == MOST_UNKNOWN or len(text) > LONGEST_NAME or "," in text:
             return OTHER_GROUPS
         self._unknown.add(text)
         return text

@@ -164,6 +164,7 @@ def test_labels_are_names_of_groups_and_a_few_other_texts() -> None:
         return labels.pool_of(Count(metric=Metric.REJECTED, pool=text, reason=Reason.OTHER), found)
 
     assert [label(text) for text in (None, "good", "bad")] == ["<none>", "good", "bad"]
+    assert {label(text) for text in ("x" * 99_999, "good,bad")} == {"<other>"}
     assert [label(f"x{i}") for i in range(MOST_UNKNOWN)][-1] == f"x{MOST_UNKNOWN - 1}"
     assert [label(text) for text in ("one-more", "x0", "good")] == ["<other>", "x0", "good"]
 
