@@ -6,7 +6,7 @@ in place. Does not: what is bad (`check`).
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bgp.core.check import check
 from bgp.core.check_sessions import key_of
@@ -14,6 +14,17 @@ from bgp.core.findings import Finding, remark
 from purelb.api.bgp import BgpConfiguration, BgpSpec
 
 T = TypeVar("T")
+
+# Lists of a spec by attribute: their names in the API, and what entries are told apart by.
+_LISTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "neighbors": ("neighbors", key_of),
+    "peer_groups": ("peerGroups", lambda one: str(one.config.peer_group_name)),
+    "dynamic_neighbors": ("dynamicNeighbors", lambda one: str(one.prefix)),
+    "vrfs": ("vrfs", lambda one: str(one.name)),
+    "defined_sets": ("definedSets", lambda one: f"{one.type} {one.name}"),
+    "policy_definitions": ("policyDefinitions", lambda one: str(one.name)),
+}
+_SECTIONS = {"netlink_import": "netlinkImport", "netlink_export": "netlinkExport"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,62 +75,36 @@ def accept(before: InUse, objects: Iterable[BgpConfiguration]) -> InUse:
 def _merge(spec: BgpSpec, other: BgpSpec, first: str) -> tuple[BgpSpec, list[Finding]]:
     """Add to a spec what another one has beside it; the first one's entries count."""
     conflicts: list[Finding] = []
+    parts: dict[str, object] = {}
     if other.global_ != spec.global_:
         conflicts.append(remark("spec.global", f"differs from that of {first!r}, which counts"))
-
-    def added(
-        field_name: str, own: Sequence[T] | None, more: Sequence[T] | None, key: Callable[[T], str]
-    ) -> tuple[T, ...]:
-        known = {key(one) for one in own or ()}
-        fresh = []
-        for position, one in enumerate(more or ()):
-            if key(one) in known:
-                note = f"{key(one)!r} is in another BGPConfiguration already, which counts"
-                conflicts.append(remark(f"spec.{field_name}[{position}]", note))
-            else:
-                fresh.append(one)
-        return (*(own or ()), *fresh)
-
-    merged = _replaced(
-        spec,
-        neighbors=added("neighbors", spec.neighbors, other.neighbors, key_of),
-        peer_groups=added(
-            "peerGroups",
-            spec.peer_groups,
-            other.peer_groups,
-            lambda one: one.config.peer_group_name,
-        ),
-        dynamic_neighbors=added(
-            "dynamicNeighbors",
-            spec.dynamic_neighbors,
-            other.dynamic_neighbors,
-            lambda one: one.prefix,
-        ),
-        vrfs=added("vrfs", spec.vrfs, other.vrfs, lambda one: one.name),
-        defined_sets=added(
-            "definedSets",
-            spec.defined_sets,
-            other.defined_sets,
-            lambda one: f"{one.type} {one.name}",
-        ),
-        policy_definitions=added(
-            "policyDefinitions",
-            spec.policy_definitions,
-            other.policy_definitions,
-            lambda one: one.name,
-        ),
-        netlink_import=spec.netlink_import or other.netlink_import,
-        netlink_export=spec.netlink_export or other.netlink_export,
-    )
-    for name, own, more in (
-        ("netlinkImport", spec.netlink_import, other.netlink_import),
-        ("netlinkExport", spec.netlink_export, other.netlink_export),
-    ):
+    for name, (path, key) in _LISTS.items():
+        own, more = getattr(spec, name) or (), getattr(other, name) or ()
+        parts[name], twice = _added(path, own, more, key)
+        conflicts += twice
+    for name, path in _SECTIONS.items():
+        own, more = getattr(spec, name), getattr(other, name)
+        parts[name] = own or more
         if own is not None and more is not None and own != more:
-            conflicts.append(
-                remark(f"spec.{name}", f"differs from that of {first!r}, which counts")
-            )
-    return merged, conflicts
+            note = f"differs from that of {first!r}, which counts"
+            conflicts.append(remark(f"spec.{path}", note))
+    return _replaced(spec, **parts), conflicts
+
+
+def _added(
+    path: str, own: Sequence[T], more: Sequence[T], key: Callable[[T], str]
+) -> tuple[tuple[T, ...], list[Finding]]:
+    """Return two lists as one, without what is in both, and remarks about that."""
+    known = {key(one) for one in own}
+    conflicts = [
+        remark(
+            f"spec.{path}[{position}]",
+            f"{key(one)!r} is in another BGPConfiguration already, which counts",
+        )
+        for position, one in enumerate(more)
+        if key(one) in known
+    ]
+    return (*own, *(one for one in more if key(one) not in known)), conflicts
 
 
 def _replaced(spec: BgpSpec, **parts: object) -> BgpSpec:

@@ -54,7 +54,7 @@ class Exporter:
         self.table = Table()
         self.engine, self._kernel, self._clock = engine, kernel, clock
         self._on_change = on_change
-        self._wake = asyncio.Event()
+        self._wake, self._turn = asyncio.Event(), asyncio.Lock()
         self._grace_until = clock.now() + GRACE_SECONDS
         self._places: frozenset[Place] = frozenset()  # where routes of ours may be
         self._errors: dict[RouteKey, str] = {}
@@ -112,6 +112,10 @@ class Exporter:
 
     async def _pass(self, routes: RouteSocket) -> float:
         """Compare once and change what differs; returns when to look again at the latest."""
+        async with self._turn:  # the pass of a drain waits for the loop's
+            return await self._compare(routes)
+
+    async def _compare(self, routes: RouteSocket) -> float:
         policy = self.policy
         wanted = exported(policy, self.table.paths, await self._ways())
         self._places |= policy.places

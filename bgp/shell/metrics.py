@@ -63,73 +63,53 @@ class BgpMetrics:
     """All series of the process but its own figures."""
 
     def __init__(self, registry: CollectorRegistry, snapshot: Callable[[], Snapshot]) -> None:
-        self.reconciles = Counter(
-            f"{PREFIX}_reconcile_total",
-            "Passes that changed something, or could not",
-            (*OBJECT, "result"),
-            registry=registry,
+        self._registry = registry
+        self.reconciles = self._counter(
+            "reconcile_total", "Passes that changed something, or could not", *OBJECT, "result"
         )
-        self.reconcile_seconds = Histogram(
-            f"{PREFIX}_reconcile_duration_seconds",
-            "Time of a pass",
-            OBJECT,
-            buckets=tuple(0.001 * 2**power for power in range(15)),
-            registry=registry,
+        self.reconcile_seconds = self._histogram(
+            "reconcile_duration_seconds", "Time of a pass", _doubled(0.001, 15), *OBJECT
         )
-        self.connection_errors = Counter(
-            f"{PREFIX}_gobgpd_connection_errors_total",
-            "Calls that the engine did not answer",
-            ("endpoint",),
-            registry=registry,
+        self.connection_errors = self._counter(
+            "gobgpd_connection_errors_total", "Calls without an answer of the engine", "endpoint"
         )
-        self.cleanup_retries = Counter(
-            f"{PREFIX}_cleanup_retries_total",
-            "Removals that had to be tried again",
-            OBJECT,
-            registry=registry,
+        self.cleanup_retries = self._counter(
+            "cleanup_retries_total", "Removals that had to be tried again", *OBJECT
         )
-        self.cleanup_seconds = Histogram(
-            f"{PREFIX}_cleanup_duration_seconds",
-            "From the end of a configuration to the end of its sessions",
-            OBJECT,
-            buckets=tuple(0.01 * 2**power for power in range(10)),
-            registry=registry,
+        self.cleanup_seconds = self._histogram(
+            "cleanup_duration_seconds", "Time to end all sessions", _doubled(0.01, 10), *OBJECT
         )
-        self.collection_seconds = Histogram(
-            f"{PREFIX}_metrics_collection_duration_seconds",
-            "Time of a look at sessions and tables",
-            buckets=SLOW,
-            registry=registry,
+        self.collection_seconds = self._histogram(
+            "metrics_collection_duration_seconds", "Time of a look at sessions and tables", SLOW
         )
-        self.collection_errors = Counter(
-            f"{PREFIX}_metrics_collection_errors_total",
-            "Looks that failed",
-            registry=registry,
+        self.collection_errors = self._counter("metrics_collection_errors_total", "Failed looks")
+        self.collection_skipped = self._counter(
+            "metrics_collection_skipped_total", "Looks left out for want of an engine"
         )
-        self.collection_skipped = Counter(
-            f"{PREFIX}_metrics_collection_skipped_total",
-            "Looks that were left out, because there was no engine",
-            registry=registry,
+        self.resolutions = self._counter(
+            "router_id_resolution_total", "Router IDs found, or found missing", "result"
         )
-        self.resolutions = Counter(
-            f"{PREFIX}_router_id_resolution_total",
-            "Attempts to find the router ID that ended in something new",
-            ("result",),
-            registry=registry,
+        self.resolution_seconds = self._histogram(
+            "router_id_resolution_duration_seconds",
+            "Time to find the router ID",
+            _doubled(0.001, 12),
         )
-        self.resolution_seconds = Histogram(
-            f"{PREFIX}_router_id_resolution_duration_seconds",
-            "Time of an attempt to find the router ID",
-            buckets=tuple(0.001 * 2**power for power in range(12)),
-            registry=registry,
-        )
-        self.status_seconds = Histogram(
-            f"{PREFIX}_nodestatus_collection_duration_seconds",
-            "Time to put a BGPNodeStatus together",
-            buckets=SLOW,
-            registry=registry,
+        self.status_seconds = self._histogram(
+            "nodestatus_collection_duration_seconds", "Time to put the status together", SLOW
         )
         registry.register(_Gauges(snapshot))
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", text, labels, registry=self._registry)
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(f"{PREFIX}_{name}", text, labels, buckets=buckets, registry=self._registry)
+
+
+def _doubled(first: float, count: int) -> tuple[float, ...]:
+    return tuple(first * 2**power for power in range(count))
 
 
 class _Gauges(Collector):

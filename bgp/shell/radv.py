@@ -122,7 +122,12 @@ class Advertiser:
             raise RuntimeError("the socket is not open")
         loop = asyncio.get_running_loop()
         while True:
-            data, source = await loop.sock_recvfrom(self._socket, 2048)
+            try:
+                data, source = await loop.sock_recvfrom(self._socket, 2048)
+            except OSError as error:  # of a link that went down, say; the socket is for all
+                logger.info("not heard", extra={"error": str(error)})
+                await asyncio.sleep(FIRST_SECONDS)
+                continue
             self._note(data, source)
 
     def _note(self, data: bytes, source: tuple[str, int, int, int]) -> None:

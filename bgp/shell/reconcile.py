@@ -89,7 +89,7 @@ class Loop:
         self.turned_at = time.monotonic()
         self.passes = 0
         self._parts, self._clock, self._marker = parts, clock, marker
-        self._wake = asyncio.Event()
+        self._wake, self._turn = asyncio.Event(), asyncio.Lock()
         self._generation = 0
         self._hops_as_of = -1
         self._audit_at = 0.0
@@ -148,6 +148,10 @@ class Loop:
 
     async def _pass(self) -> bool:
         """Compare once and change what differs; returns whether nothing is left to be tried."""
+        async with self._turn:  # a drain's pass waits for the loop's
+            return await self._compare()
+
+    async def _compare(self) -> bool:
         parts = self._parts
         if not parts.world.is_complete:
             return True
