@@ -82,6 +82,8 @@ def record_after(observed: Observed, outcomes: Iterable[Outcome]) -> frozenset[P
     record = set(observed.record)
     if record:
         record &= {placed(entry) for entry in observed.addresses}
+    elif observed.has_marks:
+        return observed.record
     for outcome in outcomes:
         if outcome.error:
             continue

@@ -9,6 +9,7 @@ the next pass plans again.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import assert_never
 
 from nodeagent.core.gate import Blocked, Clear, misplaced
@@ -40,6 +41,8 @@ from purelb.api.links import (
     NewAddress,
 )
 
+_VALID = attrgetter("valid_seconds")
+
 
 def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tuple[Op, ...]:
     """Return what to do, in order; () when the kernel is as desired or something is not known.
@@ -64,7 +67,11 @@ def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tupl
 
 @dataclass
 class _Draft:
-    """A plan in the making; `standing` are the entries that were found where they should be."""
+    """A plan in the making.
+
+    `standing` are the entries that were found where they should be; `lifetimes` follow from terms
+    of the desired state, known by identity.
+    """
 
     desired: DesiredState
     observed: Observed
@@ -77,9 +84,12 @@ class _Draft:
     copies: list[RemoveAddress] = field(default_factory=list)
     announcements: list[Announce] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
+    lifetimes: dict[int, "_Lifetimes"] = field(default_factory=dict)
 
     def ops(self) -> tuple[Op, ...]:
-        refreshes = [op for op in self.refreshes if op.entry.address not in self.reorderings]
+        refreshes: Iterable[RefreshAddress] = self.refreshes
+        if self.reorderings:
+            refreshes = (op for op in refreshes if op.entry.address not in self.reorderings)
         added = {op.entry.address for op in self.additions}
         copies = [op for op in self.copies if op.address in self.standing or op.address in added]
         first = self._in_the_way(copies)
@@ -90,12 +100,12 @@ class _Draft:
             *makes,
             *(DeleteLink(link.name) for link in dummy.leftovers),
             *sorted((*self.removals, *first), key=_removal_order),
-            *sorted(self.additions, key=lambda op: sort_key(op.entry.address)),
+            *self.additions,
             *sorted(refreshes, key=lambda op: sort_key(op.entry.address)),
             *sorted(self.reorderings.values(), key=lambda op: sort_key(op.entry.address)),
             *sorted((op for op in copies if op not in first), key=_removal_order),
             *raises,
-            *sorted(self.announcements, key=lambda op: sort_key(op.address)),
+            *self.announcements,
             *sorted(self.probes, key=lambda op: sort_key(op.address)),
         )
 
@@ -117,12 +127,10 @@ class _Draft:
         """Look at every entry of a restless address, and at the lifetimes of all others."""
         restless = self.desired.restless
         numbers = {int(address) for address in restless}
-        stale, stale_remotely = (
-            self._stale(self.desired.terms),
-            self._stale(self.desired.remote_terms),
-        )
+        stale = self._lifetimes(self.desired.terms).stale
+        stale_remotely = self._lifetimes(self.desired.remote_terms).stale
         if self.desired.lasting_terms is not self.desired.terms:
-            stale |= self._stale(self.desired.lasting_terms)
+            stale |= self._lifetimes(self.desired.lasting_terms).stale
         if self.desired.selection.is_torn:
             stale_remotely |= stale
         dummy = self.desired.dummy.index
@@ -139,15 +147,8 @@ class _Draft:
         verdict = self.desired.verdicts.get(entry.address)
         if not isinstance(verdict, Here) or (new := self._entry(verdict)) is None:
             return
-        if self._is_stale(entry.valid_seconds, self.desired.terms_of(verdict)):
+        if entry.valid_seconds in self._lifetimes_of(verdict).stale:
             self.refreshes.append(RefreshAddress(verdict.link.name, new))
-
-    def _stale(self, terms: Terms) -> set[int]:
-        lifetimes = {entry.valid_seconds for entry in self.observed.addresses}
-        return {seconds for seconds in lifetimes if self._is_stale(seconds, terms)}
-
-    def _is_stale(self, seconds: int, terms: Terms) -> bool:
-        return terms.is_stale(seconds, self.observed.read_at, self.now)
 
     def look_at(self, entry: LinkAddress) -> None:
         """Sort one entry of the kernel: where it should be, one too many, or not ours."""
@@ -175,8 +176,8 @@ class _Draft:
             standing = self.standing.get(verdict.address)
             if standing is not None:
                 lacks_mark = self.observed.has_marks and standing.mark != OUR_MARK
-                terms = self.desired.terms_of(verdict)
-                if lacks_mark or self._is_stale(standing.valid_seconds, terms):
+                is_stale = standing.valid_seconds in self._lifetimes_of(verdict).stale
+                if lacks_mark or is_stale:
                     self.refreshes.append(RefreshAddress(verdict.link.name, new))
             elif isinstance(verdict.gate, Clear):
                 link, cause = verdict.link.name, verdict.cause
@@ -229,8 +230,8 @@ class _Draft:
                 self.probes.append(Probe(verdict.asks, address))
 
     def _restless(self, others: Iterable[IPAddress] = ()) -> Iterator[Here]:
-        """Yield the verdicts of the restless addresses, and of others, that belong here."""
-        for address in {*self.desired.restless, *others}:
+        """Yield the verdicts of restless addresses, and of others, that belong here, sorted."""
+        for address in sorted({*self.desired.restless, *others}, key=sort_key):
             verdict = self.desired.verdicts.get(address)
             if isinstance(verdict, Here):
                 yield verdict
@@ -244,7 +245,7 @@ class _Draft:
 
     def _entry(self, verdict: Here) -> NewAddress | None:
         """Return the address as the kernel should have it, or None if nothing may be promised."""
-        valid = self.desired.terms_of(verdict).valid_seconds(self.now)
+        valid = self._lifetimes_of(verdict).valid
         if valid < 1:
             return None
         return NewAddress(
@@ -274,6 +275,18 @@ class _Draft:
             return False
         return not entry.flags & IFA_F_SECONDARY and _network(entry) in self._shared
 
+    def _lifetimes_of(self, verdict: Here) -> "_Lifetimes":
+        return self._lifetimes(self.desired.terms_of(verdict))
+
+    def _lifetimes(self, terms: Terms) -> "_Lifetimes":
+        known = self.lifetimes.get(id(terms))
+        if known is None:
+            listed, read_at = set(map(_VALID, self.observed.addresses)), self.observed.read_at
+            stale = (seconds for seconds in listed if terms.is_stale(seconds, read_at, self.now))
+            known = _Lifetimes(terms.valid_seconds(self.now), frozenset(stale))
+            self.lifetimes[id(terms)] = known
+        return known
+
     @cached_property
     def _shared(self) -> frozenset[tuple[int, int, int]]:
         """The networks in which there are secondaries."""
@@ -286,6 +299,14 @@ class _Draft:
     @cached_property
     def _names(self) -> Mapping[int, LinkName]:
         return {link.index: link.name for link in self.observed.links}
+
+
+@dataclass(frozen=True, slots=True)
+class _Lifetimes:
+    """What is promised now, in seconds, and which of the listed lifetimes it is to replace."""
+
+    valid: int
+    stale: frozenset[int]
 
 
 def _network(entry: LinkAddress) -> tuple[int, int, int]:

@@ -101,7 +101,9 @@ def report(
     affected = _affected(told, desired, results)
     after = _told(me, told, desired, results, affected)
     teller = _Teller(me, told, desired, results, members)
-    for outcome in outcomes:
+    refreshes = [one for one in outcomes if isinstance(one.op, RefreshAddress)]
+    teller.tell_refreshes(refreshes)
+    for outcome in outcomes if len(refreshes) < len(outcomes) else ():
         teller.tell_outcome(outcome)
     for address in affected:
         teller.tell_address(address)
@@ -210,6 +212,12 @@ class _Teller:
         self.lines: list[Line] = []
         self.counts: list[Count] = []
 
+    def tell_refreshes(self, outcomes: Sequence[Outcome]) -> None:
+        """Count refreshes, of which there are many."""
+        failed = sum(bool(one.error) for one in outcomes)
+        amounts = {words.RENEWALS: len(outcomes) - failed, words.RENEWAL_ERRORS: failed}
+        self.counts += (Count(metric, amount=n) for metric, n in amounts.items() if n)
+
     def tell_outcome(self, outcome: Outcome) -> None:
         """Tell what an operation by itself means."""
         error = outcome.error
@@ -225,8 +233,6 @@ class _Teller:
                 self.counts.append(Count(words.DRIFT_REPAIRED, (("reason", cause.value),)))
             case ReorderAddress():
                 self.counts.append(Count(words.ORDER_FIXED))
-            case RefreshAddress():
-                self.counts.append(Count(words.RENEWAL_ERRORS if error else words.RENEWALS))
             case RemoveAddress(address=address, link=link) if error:
                 fields = {"ip": str(address), "interface": link, "error": error}
                 self.lines.append(Line(op="removeFailed", level=Level.WARNING, fields=fields))

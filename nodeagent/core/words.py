@@ -39,10 +39,11 @@ LONGEST_NAME: Final = 253  # of a Node (RFC 1123 subdomain)
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """An increment by one of a counter; `labels` are pairs of name and value."""
+    """An increment of a counter; `labels` are pairs of name and value."""
 
     metric: str
     labels: tuple[tuple[str, str], ...] = ()
+    amount: int = 1
 
 
 def winner_of(verdict: Verdict | None, me: NodeName) -> NodeName | None:

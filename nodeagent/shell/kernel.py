@@ -196,7 +196,8 @@ class Kernel:
         if any(isinstance(op, AddAddress | ReorderAddress) for op in ops):
             self._expect(detection=True)
         for op in ops:
-            await self._prepare(op)
+            if isinstance(op, RemoveAddress | ReorderAddress):
+                await self._prepare(op)
         outcomes: list[Outcome] = []
         batch: list[Op] = []
         for op in ops:
@@ -222,10 +223,14 @@ class Kernel:
             wanted = _changes(op)
             changes += wanted
             spans.append((op, len(wanted)))
-        errors = iter(await self._addresses.apply(changes))
-        outcomes = tuple(
-            Outcome(op, _error([next(errors) for _ in range(count)])) for op, count in spans
-        )
+        numbers = await self._addresses.apply(changes)
+        if any(numbers):
+            errors = iter(numbers)
+            outcomes = tuple(
+                Outcome(op, _error([next(errors) for _ in range(count)])) for op, count in spans
+            )
+        else:
+            outcomes = tuple(map(Outcome, ops))
         self._note_put_back(outcomes)
         return outcomes
 
@@ -239,7 +244,7 @@ class Kernel:
                 case _:
                     pass
 
-    async def _prepare(self, op: Op) -> None:
+    async def _prepare(self, op: RemoveAddress | ReorderAddress) -> None:
         """Note what we are about to take away ourselves; it is no loss when the event comes."""
         match op:
             case RemoveAddress():
@@ -249,7 +254,7 @@ class Kernel:
             case ReorderAddress(entry=entry):
                 self._leaving.add(_placed(entry))
             case _:
-                pass
+                assert_never(op)
 
     def _note(self, event: Event) -> None:
         match event:

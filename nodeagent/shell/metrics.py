@@ -106,7 +106,7 @@ class AgentMetrics:
     def count(self, count: Count) -> None:
         """Take in one increment."""
         counter = self._counters[count.metric]
-        (counter.labels(**dict(count.labels)) if count.labels else counter).inc()
+        (counter.labels(**dict(count.labels)) if count.labels else counter).inc(count.amount)
 
     def inc(self, name: str) -> None:
         """Raise a counter without labels."""

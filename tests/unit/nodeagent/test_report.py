@@ -42,7 +42,10 @@ MINE = service(announcing_IPv4=SLOT)
 
 def counts(found: Report) -> dict[str, int]:
     """Return how often each counter moved."""
-    return dict(Counter(count.metric for count in found.counts))
+    moved: Counter[str] = Counter()
+    for count in found.counts:
+        moved[count.metric] += count.amount
+    return dict(moved)
 
 
 def lines(found: Report) -> list[tuple[str, str]]:
