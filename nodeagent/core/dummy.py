@@ -17,15 +17,38 @@ CARRIERS: Final = frozenset({"dummy", "ifb"})  # kinds of links that are there f
 # Seconds between two attempts to make the link: what lacks must be installed by somebody; anything
 # else may pass soon, as when somebody deletes the link while it is made.
 LASTING_RETRY, RETRY = 10.0, 0.2
+PATIENCE: Final = 2.0  # seconds for which a failure that may pass soon is nobody's business
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The link could not be made or switched on; it is tried again at `retry_at`."""
+    """The link could not be made or switched on since `began`; it is tried again at `retry_at`.
+
+    `is_lasting`: it will fail again until somebody installs or grants something.
+    """
 
     link: LinkName
     detail: str
     retry_at: Instant
+    began: Instant
+    is_lasting: bool = False
+
+    def is_worth_telling(self, now: Instant) -> bool:
+        """Tell whether people should hear of it: it is not over as soon as it is read."""
+        return self.is_lasting or now >= self.began + PATIENCE
+
+
+def failed(
+    before: Failure | None, link: LinkName, detail: str, now: Instant, *, is_lasting: bool
+) -> Failure:
+    """Return what is known after a failure now; `before` is the last one, if nothing went well."""
+    return Failure(
+        link=link,
+        detail=detail,
+        retry_at=now + (LASTING_RETRY if is_lasting else RETRY),
+        began=before.began if before is not None and before.link == link else now,
+        is_lasting=is_lasting,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +56,8 @@ class Dummy:
     """The link for remote addresses under one configuration.
 
     `link` is the one to use; it may be down, then `must_rise` (unless that failed lately). Without
-    one, `trouble` says why for people; empty: it is about to be made. `leftovers` are links of ours
-    that nobody needs.
+    one, `trouble` says why for people; empty: it is about to be made, or tried again. `leftovers`
+    are links of ours that nobody needs.
     """
 
     name: LinkName = DUMMY
@@ -97,7 +120,8 @@ def look_up(wish: Wish, links: Sequence[Link], carried: Carried, now: Instant) -
     failure = wish.failure if wish.failure is not None and wish.failure.link == wish.name else None
     is_due = failure is None or now >= failure.retry_at
     if named is None:
-        detail = failure.detail if failure is not None else ""
+        is_told = failure is not None and failure.is_worth_telling(now)
+        detail = failure.detail if failure is not None and is_told else ""
         return replace(found, trouble=detail, must_make=is_due)
     if trouble := _objection(named, carried):
         return replace(found, trouble=trouble)

@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 from nodeagent.core.links import Home, Nic, Observed, Placed, placed
 from purelb.api.addresses import FAMILIES, Family, IPAddress
 from purelb.api.identifiers import Instant
-from purelb.api.links import IFA_F_PERMANENT, LinkAddress, network_of
+from purelb.api.links import IFA_F_PERMANENT, OUR_MARK, LinkAddress, network_of
 
 QUIET: Final = 0.1  # seconds without a change of own addresses
 LONGEST: Final = 5.0  # seconds after which a link that never gets quiet is used all the same
@@ -185,6 +185,8 @@ def _own_by_link(observed: Observed) -> dict[tuple[int, Family], tuple[object, .
         for family in FAMILIES
     }
     for entry in observed.addresses:
-        if (key := (entry.index, entry.family)) in found and not observed.is_ours(entry):
+        if entry.mark == OUR_MARK or observed.is_ours(entry):  # the first is true of most
+            continue
+        if (key := (entry.index, entry.family)) in found:
             found[key].append((entry.address, entry.prefix))
     return {key: tuple(facts) for key, facts in found.items()}

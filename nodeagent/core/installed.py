@@ -8,7 +8,7 @@ operations (`plan`). Called by the shell before and after each pass.
 from collections.abc import Collection, Container, Iterable
 from dataclasses import dataclass
 
-from nodeagent.core.dummy import LASTING_RETRY, RETRY, Dummy, Failure
+from nodeagent.core.dummy import Dummy, Failure, failed
 from nodeagent.core.links import Announced, Observed, Placed, placed
 from nodeagent.core.ops import (
     AddAddress,
@@ -28,12 +28,14 @@ from purelb.api.identifiers import Instant, LinkName
 class Outcome:
     """One operation that was tried; `error` says why it failed, empty if it did not.
 
-    `is_lasting`: it will fail again until somebody installs or grants something.
+    `is_lasting`: it will fail again until somebody installs or grants something. `is_silent`: it
+    was done again and again, and people have heard of that.
     """
 
     op: Op
     error: str = ""
     is_lasting: bool = False
+    is_silent: bool = False
 
 
 def adopt(
@@ -67,10 +69,8 @@ def failure_after(
     """Return what is known of the dummy link's last failure after a pass; success ends it."""
     for outcome in outcomes:
         if isinstance(outcome.op, MakeLink | RaiseLink):
-            failure = None
-            if outcome.error:
-                at = now + (LASTING_RETRY if outcome.is_lasting else RETRY)
-                failure = Failure(link=outcome.op.link, detail=outcome.error, retry_at=at)
+            link, detail, is_lasting = outcome.op.link, outcome.error, outcome.is_lasting
+            failure = failed(failure, link, detail, now, is_lasting=is_lasting) if detail else None
     return failure
 
 

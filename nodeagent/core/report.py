@@ -277,7 +277,8 @@ class _Teller:
             return
         again = address in self._results.announced and address in self._told.announced
         is_news = address in self._results.added or address not in self._told.held or again
-        known = () if is_news else self._told.services.get(address, ())
+        is_told = is_news and address not in self._results.silent
+        known = () if is_told else self._told.services.get(address, ())
         if is_news:
             self.counts += [Count(words.ADDITIONS)]
             self.counts += [] if verdict.is_remote else [Count(words.WINS)]

@@ -15,12 +15,16 @@ from purelb.api.addresses import IPAddress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """What was done. `lost` are addresses that a reordering took away and could not put back."""
+    """What was done. `lost` are addresses that a reordering took away and could not put back.
+
+    That the `silent` ones are back is counted, but neither logged nor posted.
+    """
 
     added: frozenset[IPAddress]
     removed: frozenset[IPAddress]
     announced: frozenset[IPAddress]
     lost: frozenset[IPAddress]
+    silent: frozenset[IPAddress]
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> "Results":
@@ -34,6 +38,11 @@ class Results:
             ),
             announced=frozenset(op.address for op in done if isinstance(op, Announce)),
             lost=frozenset(op.entry.address for op in failed if isinstance(op, ReorderAddress)),
+            silent=frozenset(
+                one.op.entry.address
+                for one in outcomes
+                if one.is_silent and isinstance(one.op, AddAddress)
+            ),
         )
 
     @property

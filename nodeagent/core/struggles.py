@@ -43,7 +43,7 @@ class Struggle:
 
     `quick` is how often in a row it was removed as soon as it was back. `by` is the netlink port of
     whoever removed it last, which is mostly its process id; 0 if the kernel does not say, as for
-    IPv6. `put_at` is when we put it back.
+    IPv6. `put_at` is when we put it back, `told_at` the last such time of which people heard.
     """
 
     index: int
@@ -51,6 +51,12 @@ class Struggle:
     put_at: Instant = LONG_AGO
     quick: int = 0
     by: int = 0
+    told_at: Instant = LONG_AGO
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nobody needs to hear of the last return: there is one after the other."""
+        return self.told_at != self.put_at
 
     @property
     def is_on(self) -> bool:
@@ -79,12 +85,14 @@ def lost(before: Struggle | None, index: int, by: int, now: Instant) -> Struggle
         put_at=known.put_at,
         quick=known.quick + 1 if now - known.put_at < SOON else 0,
         by=by or known.by,
+        told_at=known.told_at,
     )
 
 
 def put_back(before: Struggle, now: Instant) -> Struggle:
-    """Return the record of an address after it was put back."""
-    return replace(before, put_at=now)
+    """Return the record of an address after it was put back; a struggle is told once a minute."""
+    is_told = not before.is_on or now >= before.told_at + MINUTE
+    return replace(before, put_at=now, told_at=now if is_told else before.told_at)
 
 
 def is_over(struggle: Struggle, now: Instant) -> bool:

@@ -8,7 +8,7 @@ import logging
 import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import NoReturn, Self, assert_never
 
@@ -231,18 +231,17 @@ class Kernel:
             )
         else:
             outcomes = tuple(map(Outcome, ops))
-        self._note_put_back(outcomes)
-        return outcomes
+        return tuple(map(self._put_back, outcomes)) if self.struggles else outcomes
 
-    def _note_put_back(self, outcomes: Sequence[Outcome]) -> None:
-        now = self._clock.now()
-        for outcome in outcomes if self.struggles else ():
-            match outcome:
-                case Outcome(AddAddress(entry=new), error=""):
-                    if (struggle := self.struggles.get(new.address)) is not None:
-                        self.struggles[new.address] = put_back(struggle, now)
-                case _:
-                    pass
+    def _put_back(self, outcome: Outcome) -> Outcome:
+        """Note that an address is back; tells if it has been so often."""
+        match outcome:
+            case Outcome(AddAddress(entry=new), error="") if new.address in self.struggles:
+                struggle = put_back(self.struggles[new.address], self._clock.now())
+                self.struggles[new.address] = struggle
+                return replace(outcome, is_silent=struggle.is_silent)
+            case _:
+                return outcome
 
     async def _prepare(self, op: RemoveAddress | ReorderAddress) -> None:
         """Note what we are about to take away ourselves; it is no loss when the event comes."""

@@ -357,6 +357,17 @@ def test_a_link_that_was_deleted_while_it_was_made_is_made_again_at_once() -> No
     assert on_dummy(one) == (f"{FAR}/24",)
 
 
+def test_a_link_that_cannot_be_made_is_told_of_only_if_that_lasts() -> None:
+    """Somebody who deletes it again and again mostly stops within two seconds."""
+    one = remote_agent()
+    one.kernel.loses_dummy = True
+    one.settle(NOW + 1.9)
+    assert [report for report in one.reports if report.notices] == []
+    one.settle(NOW + 4)
+    told = [notice.message for report in one.reports for notice in report.notices]
+    assert told == [f"node node-a cannot announce {FAR}: somebody deleted it"]
+
+
 def test_a_new_name_moves_the_addresses_and_deletes_our_old_link() -> None:
     """The LBNodeAgent was edited."""
     one = remote_agent()

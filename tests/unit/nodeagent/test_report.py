@@ -101,6 +101,19 @@ def test_a_pass_that_changes_nothing_tells_nothing() -> None:
     assert one.run() == Report(told=one.told)
 
 
+def test_the_return_of_a_silent_address_is_counted_only() -> None:
+    """Somebody removes it again and again."""
+    one = placed_agent()
+    one.lose(ETH0, HOST)
+    one.kernel.advance(NOW + 1)
+    outcomes = one.kernel.run(one.decide())
+    silent = [replace(outcome, is_silent=True) for outcome in outcomes]
+    found = report(A, one.told, one.desired, silent, 1)
+    assert (found.lines, found.notices) == ((), ())
+    assert counts(found) == {words.WINS: 1, words.ADDITIONS: 1, words.DRIFT_REPAIRED: 1}
+    assert reasons(report(A, one.told, one.desired, outcomes, 1)) == ["AnnouncingLocal"]
+
+
 def test_what_is_found_in_place_at_the_start_is_told_like_a_placement() -> None:
     """Counters of the process begin at zero."""
     host = kernel(OWN)

@@ -70,6 +70,16 @@ def test_an_address_that_stays_for_a_while_ends_the_waiting() -> None:
     assert lost(put_back(found, NOW + 100), ETH0, PORT, NOW + 100 + SOON).open_at == LONG_AGO
 
 
+def test_a_struggle_is_told_of_once_a_minute() -> None:
+    """The first returns are, as long as nobody can know that there is a struggle."""
+    told, record = [], None
+    for number in range(1, 131):
+        now = NOW + number
+        record = put_back(lost(record, ETH0, PORT, now), now)
+        told += [] if record.is_silent else [number]
+    assert told == [1, 2, 3, 4, 64, 124]
+
+
 def test_a_missing_address_waits_until_the_struggle_allows_it() -> None:
     """And the loop wakes then."""
     one = agent(host=kernel(OWN))
