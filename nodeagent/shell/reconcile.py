@@ -174,6 +174,7 @@ class Loop:
     async def make_pass(self) -> Instant:
         """Make one pass; returns when time alone calls for the next."""
         parts, now = self._connected, self._clock.now()
+        self._is_empty = self._is_gone = False  # since then we may have filled it
         parts.keeper.tick(now)
         self._announced = unannounced(self._announced, self._kernel.take_interrupted())
         audits = self._kernel.counts.audits
