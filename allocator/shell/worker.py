@@ -89,7 +89,8 @@ class Worker:
     async def wait_idle(self) -> bool:
         """Decide nothing more, and wait for the writes under way.
 
-        Tells whether all of them were answered: one that was not may still happen.
+        Those that have not begun are dropped: the next leader decides for itself. Tells whether all
+        of them were answered: one that was not may still happen.
         """
         self._is_stopping = True
         await self._jobs.join()
@@ -145,7 +146,8 @@ class Worker:
             decision, writes = await self._jobs.get()
             for _ in range(TURNS):
                 await asyncio.sleep(0)
-            await self._write(decision, writes)
+            if not self._is_stopping:
+                await self._write(decision, writes)
             self._jobs.task_done()
 
     async def _write(self, decision: Decision, writes: Writes) -> None:

@@ -98,6 +98,37 @@ def test_a_clean_stop_hands_over_without_waiting_for_the_lease(tmp_path: Path) -
     scenario(work)
 
 
+def test_a_clean_stop_in_mid_burst_leaves_what_is_not_written_yet_to_the_next(
+    tmp_path: Path,
+) -> None:
+    """The burst would last for longer than a stop may, and the Lease for ten minutes."""
+
+    async def work(api: Api) -> None:
+        await api.group(local=POOL)
+        for number in range(COUNT):
+            await api.service(f"burst-{number}")
+        slow = Fault(action=Action.DELAY, resources=frozenset({"services/status"}), seconds=0.5)
+        api.server.faults.add(slow, "slow")
+        async with replica(api, tmp_path, "a", "600s") as first:
+            await leads(api, "a")
+            async with replica(api, tmp_path, "b", "600s"):
+                await stands_by(api, "b")
+                first.send_signal(signal.SIGTERM)
+                await leads(api, "b")
+                assert await first.wait() == 0
+                begun = len(writes(api, "a", "services/status"))
+                api.server.faults.remove("slow")
+                await api.until(lambda: everybody(api), "every Service has an address")
+                check_unique(await served(api))
+                print(f"\nclean stop after {begun} of {COUNT} writes")
+
+    async def everybody(api: Api) -> bool:
+        held = await served(api)
+        return len(held) == COUNT and all(held.values())
+
+    scenario(work)
+
+
 def test_after_a_kill_the_other_replica_serves_once_the_lease_is_over(tmp_path: Path) -> None:
     """Nobody has to do anything, and nothing that was given moves."""
 
