@@ -1,4 +1,4 @@
-"""The reference in docs/ says what the programs do: no metric is missing there or too many."""
+"""The reference in docs/ says what the programs do: no metric or Event is missing there."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from allocator.shell.world import WorldStore
 from bgp.shell.metrics import BgpMetrics
 from bgp.shell.metrics import Snapshot as BgpSnapshot
 from nodeagent.core.config import SelectorState
+from nodeagent.core.findings import Check
 from nodeagent.core.report import Told
 from nodeagent.shell.announcer import PacketCounts
 from nodeagent.shell.kernel import LookCounts
@@ -18,7 +19,8 @@ from nodeagent.shell.metrics import AgentMetrics, Snapshot, Tallies
 from purelb.api.identifiers import NodeName
 from purelb.runtime.metrics import CollectorRegistry, new_registry
 
-REFERENCE = Path(__file__).parents[2] / "docs/reference/metrics.md"
+FOLDER = Path(__file__).parents[2] / "docs/reference"
+REFERENCE = FOLDER / "metrics.md"
 
 
 def _names(registry: CollectorRegistry) -> Sequence[str]:
@@ -61,3 +63,9 @@ def test_the_reference_lists_every_metric_and_no_other() -> None:
     """Both ways: an undocumented series and a documented one that does not exist are errors."""
     exported = {name: _names(registry) for name, registry in _registries().items()}
     assert exported == _documented()
+
+
+def test_the_reference_lists_the_events_of_everything_that_is_looked_at_on_a_node() -> None:
+    """Faults of a configuration have reasons of PureLB's."""
+    listed = re.findall(r"^\| `(\w+)` \|", (FOLDER / "events.md").read_text(), flags=re.MULTILINE)
+    assert set(Check) - {Check.CONFIGURATION} <= set(listed)
