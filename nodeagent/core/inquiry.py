@@ -71,7 +71,7 @@ def standing(
 def _is_worth_asking(
     facts: Facts, here: Here, slot: Slot | None, conflict: Conflict | None
 ) -> bool:
-    """Tell whether an answer would help; for IPv6 addresses the kernel itself asks.
+    """Tell whether an answer would help; for new IPv6 addresses the kernel itself asks.
 
     Nobody is asked where nothing is ever sent. An answer does not tell strangers from nodes whose
     MACs are not known: those of PureLB's agents, or one whose Lease is gone and whose slot stayed.
@@ -82,4 +82,4 @@ def _is_worth_asking(
         return False
     if slot is not None and slot.node != facts.me and slot.node not in facts.shown:
         return False
-    return here.address.version == 4 or conflict is not None
+    return here.address.version == 4 or here.succeeds or conflict is not None

@@ -95,7 +95,7 @@ def _judge_won(
         return Judgement(wait, won, (wait.at,), fell_back)
     entry = context.entry(home.nic.link, vip.address, vip.address.max_prefixlen)
     here = replace(
-        _here(context, vip, home, entry),
+        _succeeding(_here(context, vip, home, entry), won.succeeds),
         needs_silence=needs_silence,
         outlasts=context.common.pools.fencing_of(vip.address) is Fencing.AVAILABLE,
     )
@@ -289,6 +289,12 @@ def _here(context: Context, vip: Vip, home: Home, entry: LinkAddress | None) -> 
         cause=cause(home, context.facts.unrest) if is_repair else Cause.REMOVED,
         misfit=home.misfit,
     )
+
+
+def _succeeding(here: Here, succeeds: bool) -> Here:
+    if not succeeds or here.address.version == 4 or here.flags & IFA_F_NODAD:
+        return here
+    return replace(here, flags=here.flags | IFA_F_NODAD, succeeds=True)
 
 
 def _route_flag(lifetimes: Lifetimes) -> int:

@@ -7,7 +7,7 @@ each pass.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from nodeagent.core.beats import Standing
 from nodeagent.core.election import Electorate
@@ -23,12 +23,13 @@ from purelb.core.lease import Lease, LeaseState
 class Network:
     """One link with the members on it, without this node.
 
-    `source` is the own address to speak from. `mute` are members that send no heartbeats.
-    `gateways` are those of the default routes over this link.
+    `source` is the own address to speak from, `link_local` that of IPv6. `mute` are members that
+    send no heartbeats. `gateways` are those of the default routes over this link.
     """
 
     link: Link
     source: IPAddress
+    link_local: IPv6Address | None = None
     members: frozenset[NodeName] = frozenset()
     mute: frozenset[NodeName] = frozenset()
     gateways: tuple[IPAddress, ...] = ()
@@ -48,6 +49,7 @@ def networks(
         network = Network(
             link=nic.link,
             source=source,
+            link_local=_link_local(nic),
             members=frozenset(m.node for m in here),
             mute=frozenset(m.node for m in here if not m.has_heartbeats),
             gateways=tuple(
@@ -91,3 +93,8 @@ def _source(nic: Nic) -> IPAddress | None:
         if isinstance(entry.address, IPv4Address) and not entry.address.is_link_local:
             return entry.address
     return nic.link_local
+
+
+def _link_local(nic: Nic) -> IPv6Address | None:
+    found = nic.link_local
+    return found if isinstance(found, IPv6Address) else None

@@ -73,11 +73,34 @@ def dad_frame(mac: bytes, address: IPv6Address) -> bytes:
     return b"\x33\x33\xff" + low + mac + ETHERTYPE_IPV6 + packet
 
 
+def solicitation(mac: bytes, source: IPv6Address, address: IPv6Address) -> bytes:
+    """Build the question who has the address, from an address of ours (RFC 4861, 4.3).
+
+    It disturbs no host that looks for duplicates of the address just now: that would take a
+    question from nobody for another one that wants it (RFC 4862, 5.4.3).
+    """
+    low = address.packed[-3:]
+    body = struct.pack("!BBHI", NEIGHBOR_SOLICITATION, 0, 0, 0) + address.packed
+    option = b"\x01\x01" + mac  # source link-layer address, one unit of 8 bytes
+    packet = _icmpv6(source, IPv6Address(SOLICITED_NODE + low), body + option)
+    return b"\x33\x33\xff" + low + mac + ETHERTYPE_IPV6 + packet
+
+
 def probe_frame(mac: bytes, address: IPAddress) -> bytes:
-    """Build the question of either family whether anybody has the address."""
+    """Build the question of either family, from nobody, whether anybody has the address."""
     if isinstance(address, IPv4Address):
         return arp_probe(mac, address)
     return dad_frame(mac, address)
+
+
+def question_frame(mac: bytes, address: IPAddress, source: IPv6Address | None) -> bytes:
+    """Build the question of either family who answers for the address.
+
+    `source` is the link's own IPv6 address; without it nobody asks.
+    """
+    if isinstance(address, IPv6Address) and source is not None:
+        return solicitation(mac, source, address)
+    return probe_frame(mac, address)
 
 
 def na_frame(mac: bytes, address: IPv6Address, source: IPv6Address) -> bytes:

@@ -88,6 +88,8 @@ class Here:
     there, too, without packets: no link with its network could be chosen. Else empty.
     `needs_silence`: it may be added only as long as nobody answers for it on the link. `outlasts`:
     its lifetime ends with this agent's life, and not before with the right.
+    `succeeds`: another node of ours had it last, so an IPv6 address is asked for shortly, as one of
+    IPv4 is, and the kernel does not look for duplicates, for a second or two, once more.
     """
 
     address: IPAddress
@@ -103,6 +105,7 @@ class Here:
     misfit: str = ""
     needs_silence: bool = False
     outlasts: bool = False
+    succeeds: bool = False
 
     @property
     def is_remote(self) -> bool:
@@ -153,7 +156,7 @@ class Tenure:
     `won_at` is since when this node is the winner, or saw another take the slot meanwhile; None if
     it is not the winner. `slot` is the slot of the last pass. `epoch` numbers the taking over of an
     address whose slot named another node, 0 if it was not taken over; `stated` is what the
-    Service's slot said then.
+    Service's slot said then. `succeeds`: the winner has or will have it after another node.
     """
 
     seen_at: Instant
@@ -161,6 +164,7 @@ class Tenure:
     slot: Slot | None = None
     epoch: int = 0
     stated: Slot | None = None
+    succeeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

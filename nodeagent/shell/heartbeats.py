@@ -131,6 +131,7 @@ class Heartbeats:
     def follow(self, networks: Sequence[Network], former: frozenset[NodeName]) -> None:
         """Say which networks there are and who is on them; `former` are nodes without a Lease."""
         self._networks, self._former = networks, former - {self._me}
+        self._asker.speak_from({one.link.index: one.link_local for one in networks})
         self._look(self._clock.now())
         for network in networks:
             ear = self._ears.get(network.link.index)

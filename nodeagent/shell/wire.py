@@ -11,10 +11,11 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import NoReturn
 
 from nodeagent.core.claims import ETHERTYPES, block_of, filter_for, filter_of_all, read_claim
-from nodeagent.core.packets import probe_frame
+from nodeagent.core.packets import question_frame
 from purelb.api.addresses import Family, IPAddress, family_of
 from purelb.api.identifiers import Instant, NodeName
 from purelb.api.links import Link
@@ -63,7 +64,12 @@ class WireAsker:
         self._ears: dict[tuple[int, Family], tuple[FrameListener, frozenset[int]]] = {}
         self._senders: dict[int, PacketSender] = {}
         self._silent: frozenset[IPAddress] = frozenset()
+        self._sources: Mapping[int, IPv6Address | None] = {}
         self._more = asyncio.Event()
+
+    def speak_from(self, sources: Mapping[int, IPv6Address | None]) -> None:
+        """Say which IPv6 address each link asks from, by the link's index."""
+        self._sources = sources
 
     def want(self, addresses: Mapping[IPAddress, Link]) -> None:
         """Say for which addresses of Services it matters who answers."""
@@ -183,7 +189,8 @@ class WireAsker:
                 sender.open()
                 self._senders[link.index] = sender
             self._senders[link.index].rebind(link.name, link.index)
-            is_sent = self._senders[link.index].send((probe_frame(link.mac, address),)) == 1
+            frame = question_frame(link.mac, address, self._sources.get(link.index))
+            is_sent = self._senders[link.index].send((frame,)) == 1
         except PurelbError as error:
             is_sent = False
             facts = {"interface": link.name, "error": str(error)}

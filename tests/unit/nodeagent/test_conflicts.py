@@ -24,7 +24,7 @@ from nodeagent.core.verdicts import Here, Reason, Wait
 from nodeagent.core.words import DAD_FAILURES, FOREIGN_CONFLICTS, Count
 from purelb.api.annotations import Slot, encode_slots
 from purelb.api.identifiers import LinkName
-from purelb.api.links import IFA_F_DADFAILED
+from purelb.api.links import IFA_F_DADFAILED, IFA_F_NODAD
 from tests.kernel import DAD_SECONDS, Agent
 from tests.unit.nodeagent.builders import (
     ETH0,
@@ -203,6 +203,17 @@ def test_the_holder_in_the_slot_is_told_from_strangers_if_its_macs_are_known() -
     known = facts(service(WEB, announcing_IPv4=slot))
     one = asking(agent(known), expired=frozenset({B}), shown=frozenset({B}))
     assert one.decide() == (Probe(link(), VIP),)
+
+
+def test_an_ipv6_address_of_another_node_is_asked_for_shortly_not_by_the_kernel() -> None:
+    """Its detection would keep the address away for a second or two more."""
+    slot = encode_slots([Slot(B, LinkName("eth0"), VIP6)])
+    known = facts(service(WEB, str(VIP6), announcing_IPv6=slot))
+    one = asking(agent(known), expired=frozenset({B}), shown=frozenset({B}))
+    assert one.decide() == (Probe(link(), VIP6),)
+    one.facts = replace(one.facts, quiet={VIP6: NOW})
+    added = [op for op in one.decide() if isinstance(op, AddAddress)]
+    assert [bool(op.entry.flags & IFA_F_NODAD) for op in added] == [True]
 
 
 def test_a_stranger_is_told_once_and_each_attempt_counted() -> None:

@@ -80,3 +80,15 @@ def test_whoever_loses_an_address_claims_it_no_longer() -> None:
     assert lost(claimed, slot(A)).epoch == 0
     again = won(claimed, slot(B), A, NOW + 1.0)
     assert (again.epoch, again.won_at) == (0, NOW + 1.0)
+
+
+def test_the_winner_knows_whether_it_has_the_address_after_another_node() -> None:
+    """Whose slot it saw, now or in the pass before; for as long as it is the winner."""
+    new = Tenure(seen_at=NOW)
+    assert not won(new, None, A, NOW).succeeds
+    assert not won(replace(new, slot=slot(A)), slot(A), A, NOW).succeeds
+    assert won(new, slot(B), A, NOW).succeeds
+    heir = won(lost(new, slot(B)), None, A, NOW)
+    assert heir.succeeds
+    assert won(heir, slot(A), A, NOW + 1.0).succeeds
+    assert not lost(heir, slot(A)).succeeds

@@ -1,7 +1,7 @@
 """What heartbeats need to know of each network."""
 
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 
 import pytest
 
@@ -65,6 +65,7 @@ def test_a_network_has_the_members_that_announce_there() -> None:
         Network(
             link=link(),
             source=parse_ip("192.0.2.7"),
+            link_local=IPv6Address("fe80::7"),
             members=frozenset({B, C}),
             mute=frozenset({C}),
             gateways=(GATEWAY,),

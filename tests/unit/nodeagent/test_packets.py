@@ -18,6 +18,8 @@ from nodeagent.core.packets import (
     frames,
     na_frame,
     next_refresh,
+    probe_frame,
+    question_frame,
 )
 from purelb.api.addresses import parse_ip
 from tests.unit.nodeagent.builders import VIP, VIP6
@@ -185,3 +187,17 @@ def test_nothing_scheduled_is_never_due() -> None:
     """The loop sleeps."""
     assert Schedule().next_due() is None
     assert Schedule().take(100.0) == ()
+
+
+def test_who_answers_is_asked_from_an_own_address_so_that_no_detection_fails() -> None:
+    """For a host that looks for duplicates, a question from nobody is another that wants it."""
+    frame = question_frame(MAC, VIP6, LOCAL)
+    assert frame[:14] == b"\x33\x33\xff" + VIP6.packed[-3:] + MAC + b"\x86\xdd"
+    assert frame[22:38] == LOCAL.packed
+    assert frame[38:54] == IPv6Address("ff02::1:ff00:0").packed[:13] + VIP6.packed[-3:]
+    assert frame[54:56] == b"\x87\x00"
+    assert frame[62:] == VIP6.packed + b"\x01\x01" + MAC
+    pseudo = frame[22:54] + bytes((0, 0, 0, 32, 0, 0, 0, 58))
+    assert checksum(pseudo + frame[54:]) == 0
+    assert question_frame(MAC, VIP6, None) == probe_frame(MAC, VIP6)
+    assert question_frame(MAC, VIP, LOCAL) == probe_frame(MAC, VIP)
