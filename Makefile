@@ -9,10 +9,11 @@ SOURCES := allocator bgp ipam nodeagent plugin purelb playground upkeep benchmar
 BENCH ?= all
 IMAGES ?= allocator lbnodeagent k8gobgp ipam
 SOAK_SECONDS ?= 3600
+CHAOS_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator
-.PHONY: soak-heartbeats soak-bgp bench control-plane e2e plugin screenshots images sbom docs proto clean
+.PHONY: soak-heartbeats chaos soak-bgp bench control-plane e2e plugin screenshots images sbom docs proto clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -68,6 +69,9 @@ soak-allocator: $(STAMP) ## Random plays of the allocator's core against a naive
 
 soak-heartbeats: $(STAMP) ## Random schedules of agents with heartbeats, in virtual time (an hour)
 	@$(BIN)/python -m tests.properties.soak heartbeats --seconds $(SOAK_SECONDS)
+
+chaos: $(STAMP) ## Random faults on real kernels, with a witness on the wire (an hour)
+	@$(BIN)/python -m playground.chaos --seconds $(CHAOS_SECONDS)
 
 soak-bgp: $(STAMP) ## Kill gobgpd and sidecars at random under traffic (ten minutes)
 	@PURELB_SOAK=1 $(PYTEST) -s tests/netns/test_bgp_kill.py
