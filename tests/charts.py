@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def render(*arguments: str, has_operator: bool = True) -> tuple[Object, ...]:
     """Return all objects of the chart, hooks too; `arguments` are Helm's, such as `--set`."""
+    text = _rendered(arguments, has_operator=has_operator)
+    return tuple(found for found in yaml.load_all(text, yaml.CSafeLoader) if found)
+
+
+@lru_cache
+def _rendered(arguments: tuple[str, ...], *, has_operator: bool) -> str:
+    """Return what Helm writes; it takes a second."""
     apis = ("--api-versions", OPERATOR) if has_operator else ()
     done = run(
         *("template", "purelb", str(CHART), "--namespace", NAMESPACE),
@@ -46,7 +54,7 @@ def render(*arguments: str, has_operator: bool = True) -> tuple[Object, ...]:
         *arguments,
     )
     assert done.returncode == 0, done.stderr
-    return tuple(found for found in yaml.safe_load_all(done.stdout) if found)
+    return done.stdout
 
 
 def one(objects: tuple[Object, ...], kind: str, name: str) -> Object:
