@@ -75,11 +75,13 @@ class Report:
 
     `slots` and `overrides` are all that is outstanding by the Services as they are known: what is
     under way must not be sent again. `left` are the addresses that were in place and no longer are,
-    or are on the dummy link now, where no neighbor hears of them.
+    or are on the dummy link now, where no neighbor hears of them. `gone` are Services that have
+    lost an address, as those that were deleted.
     """
 
     told: Told
     left: tuple[IPAddress, ...] = ()
+    gone: frozenset[ServiceKey] = frozenset()
     slots: tuple[SlotWrite, ...] = ()
     overrides: tuple[Override, ...] = ()
     notices: tuple[Notice, ...] = ()
@@ -112,6 +114,12 @@ def report(
     return Report(
         told=after,
         left=tuple(a for a in affected if a in told.held and _has_left(a, told, after)),
+        gone=frozenset(
+            key
+            for address in affected
+            for key in told.services.get(address, ())
+            if key not in after.services.get(address, ())
+        ),
         slots=tuple(chain(*after.slots.values())),
         overrides=tuple(after.overrides.values()),
         notices=tuple(teller.notices),

@@ -16,7 +16,7 @@ from nodeagent.shell.heartbeats import BeatCounts
 from nodeagent.shell.kernel import LookCounts
 from nodeagent.shell.leases import RenewalCounts
 from purelb.api.addresses import IPNetwork
-from purelb.api.identifiers import NodeName
+from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.runtime.metrics import (
     Collector,
     CollectorRegistry,
@@ -107,6 +107,10 @@ class AgentMetrics:
         """Take in one increment."""
         counter = self._counters[count.metric]
         (counter.labels(**dict(count.labels)) if count.labels else counter).inc(count.amount)
+
+    def forget(self, service: ServiceKey) -> None:
+        """Drop the series of a Service: they come and go, and their number must not grow."""
+        self._counters[words.WINNER_CHANGES].remove(service)
 
     def inc(self, name: str) -> None:
         """Raise a counter without labels."""

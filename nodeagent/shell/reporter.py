@@ -29,6 +29,8 @@ class Reporter:
         """Tell of one pass."""
         for count in report.counts:
             self._metrics.count(count)
+        for key in report.gone:
+            self._metrics.forget(key)
         for line in report.lines:
             self._log(line)
         self._post(report.notices)

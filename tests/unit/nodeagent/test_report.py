@@ -177,7 +177,9 @@ def test_an_address_no_service_has_any_more_is_told_with_its_last_service(how: s
         {"ip": str(VIP), "service": WEB, "reason": "cluster event", "removed": True}
     ]
     assert counts(found) == {words.WITHDRAWALS: 1}
-    assert one.run().lines == ()
+    assert found.gone == {WEB}
+    after = one.run()
+    assert (after.lines, after.gone) == ((), frozenset())
 
 
 def test_an_orphan_nobody_knows_is_told_without_a_service() -> None:
