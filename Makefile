@@ -70,8 +70,8 @@ soak-allocator: $(STAMP) ## Random plays of the allocator's core against a naive
 soak-heartbeats: $(STAMP) ## Random schedules of agents with heartbeats, in virtual time (an hour)
 	@$(BIN)/python -m tests.properties.soak heartbeats --seconds $(SOAK_SECONDS)
 
-chaos: $(STAMP) ## Random faults on real kernels, with a witness on the wire (an hour)
-	@$(BIN)/python -m playground.chaos --seconds $(CHAOS_SECONDS)
+chaos: $(STAMP) ## Random incidents in a playground, judged on the wire (an hour; PURELB_SEED)
+	@$(BIN)/python -m playground.chaos --seconds $(CHAOS_SECONDS) $(if $(PURELB_SEED),--seed $(PURELB_SEED))
 
 soak-bgp: $(STAMP) ## Kill gobgpd and sidecars at random under traffic (ten minutes)
 	@PURELB_SOAK=1 $(PYTEST) -s tests/netns/test_bgp_kill.py

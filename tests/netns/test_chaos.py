@@ -1,23 +1,22 @@
-"""A short play of random faults on real kernels, the same in every run; `make chaos` is longer."""
+"""Random incidents on real kernels, judged on the wire; `make chaos` is an hour of it.
+
+The seed is printed and may be set: PURELB_SEED.
+"""
 
 import asyncio
+import os
+import random
 
-from playground.chaos import MOST_DOUBLE, Report, under_watch
+import pytest
 
-SEED, SECONDS = 1, 75.0
+from playground.chaos import play
 
-
-async def play() -> Report:
-    """Let faults happen under a witness."""
-    async with under_watch(SEED) as chaos:
-        return await chaos.run(SECONDS)
+SECONDS = 90.0
 
 
-def test_two_never_answer_for_long_and_no_silence_is_without_a_reason() -> None:
-    """Asked by a machine that knows nothing of the agents."""
-    report = asyncio.run(play())
-    told = "\n".join(report.lines())
-    print(told)
-    assert sum(report.faults.values()) >= 2, told
-    assert report.longest_double <= MOST_DOUBLE, told
-    assert report.unexplained == [], told
+@pytest.mark.timeout(SECONDS + 400)
+def test_whatever_happens_two_answer_only_briefly_and_every_silence_is_explained() -> None:
+    """Agents, machines, cables and the API server, one or two at a time."""
+    seed = int(os.environ.get("PURELB_SEED", random.randrange(1 << 32)))
+    print(f"PURELB_SEED={seed}")
+    assert asyncio.run(play(SECONDS, seed)).is_good
