@@ -51,9 +51,11 @@ class Store:
 
     leases: dict[NodeName, LeaseView] = field(default_factory=dict)
     services: dict[ServiceKey, ServiceView] = field(default_factory=dict)
+    writes: int = 0
 
     def write(self, wanted: SlotWrite) -> None:
         """Change one annotation, unless somebody else was faster."""
+        self.writes += 1
         known = self.services[wanted.service]
         if known.version != wanted.version:
             return
@@ -118,9 +120,11 @@ class Node:
     is_running: bool = True  # False: the agent's process is gone
     is_stopped: bool = False  # by SIGSTOP; its kernel goes on
     is_paused: bool = False  # the machine, and its clock
+    was_paused: bool = False  # since it was started
     busy_until: Instant = -1e9  # by nobody's clock but the world's
     incarnation: int = 0
     sequence: int = 0
+    writes: int = 0  # of Services that it has seen
     lease: Lease = field(default_factory=lambda: Lease(duration=DURATION))
     sightings: Sightings = field(default_factory=Sightings)
     fresh_since: Instant | None = None
@@ -138,6 +142,7 @@ class Node:
         """Start a process that remembers nothing."""
         self.lease, self.sightings = Lease(duration=DURATION), Sightings()
         self.is_running, self.is_stopped, self.fresh_since = True, False, None
+        self.was_paused = False
         self.renewed_at = self.beat_at = self.pass_at = -1e9
         self.incarnation, self.sequence = (
             self.incarnation + 1,
@@ -216,6 +221,7 @@ class Cluster:
             for node in self.random.sample(self.nodes, len(self.nodes)):
                 if node.is_paused:
                     node.offset += STEP  # its clock stands still
+                    node.was_paused = True
                     continue
                 if not node.has_power:
                     continue
@@ -228,10 +234,23 @@ class Cluster:
 
     def _check(self) -> None:
         for vip in VIPS:
-            pairs = itertools.combinations(self.holders(vip), 2)
-            both = any(self.wire.sees(a.name, b.name) for a, b in pairs)
+            pairs = itertools.permutations(self.holders(vip), 2)
+            both = any(
+                self.wire.sees(a.name, b.name)
+                and not self._is_beyond_reach(a, b)
+                and not self._is_beyond_reach(b, a)
+                for a, b in pairs
+            )
             self.double[vip] = self.double[vip] + STEP if both else 0.0
             self.longest = max(self.longest, self.double[vip])
+
+    def _is_beyond_reach(self, node: Node, other: Node) -> bool:
+        """Tell whether nothing could have told a node that was paused of another.
+
+        It is busy yet, or has neither the API nor hears the other: then its own clock decides.
+        """
+        is_cut = not node.has_api and (other.name, node.name) in self.wire.deaf
+        return node.was_paused and (self.now < node.busy_until or is_cut)
 
     def _deliver(self) -> None:
         names = {node.name: node for node in self.nodes}
@@ -272,6 +291,8 @@ class Cluster:
             node.fresh_since = None
             return
         node.fresh_since = now if node.fresh_since is None else node.fresh_since
+        if node.writes != self.store.writes:
+            node.writes, node.pass_at = self.store.writes, -1e9  # a changed Service wakes
         for name, lease in self.store.leases.items():
             if node.watched.get(name) is not lease:
                 node.watched[name] = lease
