@@ -13,7 +13,7 @@ CHAOS_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator
-.PHONY: soak-heartbeats chaos soak-bgp bench control-plane e2e plugin screenshots images sbom docs proto clean
+.PHONY: soak-heartbeats chaos soak-bgp bench control-plane e2e plugin screenshots images sbom docs release-check proto clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -98,6 +98,9 @@ images: $(STAMP) ## Build the images (needs buildah), and look at them
 
 sbom: ## Write the images' bills of materials (after: make images)
 	@tools/sbom.sh build/sbom $(IMAGES)
+
+release-check: $(STAMP) ## Tell what is in the way of a release
+	@$(BIN)/python -m tools.release
 
 docs: $(DOCS)/.stamp ## Build the documentation, strictly, into build/site
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict && echo build/site/index.html
