@@ -1,6 +1,7 @@
 """FRR in a network namespace of a test: what gobgpd's neighbors are, most of the time."""
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -33,8 +34,9 @@ class Router:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Kill them."""
+        """Kill them, and leave no file behind."""
         self.crash()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
         """Start the daemons."""

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import reduce
@@ -186,7 +187,9 @@ def router(namespace: Namespace, far_namespace: Namespace, tmp_path: Path) -> Ro
         "address add 2001:db8::1/64 dev peer0 nodad",
         "address add fe80::1/64 dev peer0 nodad",
     )
-    folder = Path("/tmp") / f"frr-{os.getpid()}-{tmp_path.name}"  # frr's user must reach it
+    folder = (
+        Path(tempfile.gettempdir()) / f"frr-{os.getpid()}-{tmp_path.name}"
+    )  # frr's user must reach it
     return Router(far_namespace, folder, FRR)
 
 
