@@ -79,7 +79,7 @@ async def strip(cluster: Cluster) -> None:
     for body in objects:
         if body["kind"] != "Namespace":
             await cluster.api.delete(path_of_object(body))
-    gone = ("crd/servicegroups.purelb.io", "crd/lbnodeagents.purelb.io")
+    gone = [f"crd/{path.stem}" for path in (ROOT / "crds").glob("*.yaml")]
     await cluster.kubectl("wait", "--for=delete", *gone, "--timeout=60s")
 
 

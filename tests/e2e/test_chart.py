@@ -13,7 +13,7 @@ import yaml
 from playground.cluster import Cluster
 from playground.nodes import INSTALL_NAMESPACE
 from playground.state import INSIDE, Paths
-from tests.charts import SETS, Object, one, render
+from tests.charts import CHART, SETS, Object, one, render
 from tests.e2e.install import daemon_pods, exposed, show
 from tests.e2e.journal import journal
 from tests.e2e.outsider import asking
@@ -208,10 +208,10 @@ def test_deleting_the_release_leaves_nothing_but_definitions_and_what_services_h
             await kept.wait_holder(address)
         await helm(cluster, "uninstall", RELEASE, "--wait", "--timeout", "150s")
         left = {line for line in await inventory(cluster) - before if "purelb" in line}
-        assert sorted(left) == [
-            "APIService <none> v2.purelb.io",  # the API server's own, as long as definitions are
-            "CustomResourceDefinition <none> lbnodeagents.purelb.io",
-            "CustomResourceDefinition <none> servicegroups.purelb.io",
-        ]
+        names = [path.stem for path in (CHART / "crds").glob("*.yaml")]
+        groups = {name.partition(".")[2] for name in names}
+        # The API server's own, as long as definitions are there.
+        expected = {f"APIService <none> v{1 if 'bgp' in group else 2}.{group}" for group in groups}
+        assert left == expected | {f"CustomResourceDefinition <none> {name}" for name in names}
 
     world(scenario)
