@@ -3,6 +3,7 @@
 Belongs here: the value. Does not: where its parts come from (`nodeagent.shell`).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -26,14 +27,14 @@ from purelb.core.lease import Lease
 class Facts:
     """All that `desire` may look at. None means not known (yet), and nothing follows from it.
 
-    `services` does not change in place. `node` is the own Node. `expired` are nodes whose Lease was
-    judged expired, `renewed` tells when each was last seen renewed. `endpoints` are the nodes with
-    endpoints of Services to which that matters; an absent key is a Service without a slice, or not
-    seen yet unless `has_endpoints`. `failure` is why the dummy link could not be made lately.
-    `is_leaving`: remote addresses go as well. `unrest` is the gate's record. `installed` are the
-    addresses put in place and not withdrawn since, whether they are still there or not.
-    `struggles` are the addresses that others removed lately. `memory` is that of the last
-    `DesiredState`.
+    `services` does not change in place; `services_heard_at` is when their watch last said anything.
+    `node` is the own Node. `expired` are nodes whose Lease was judged expired, `renewed` tells when
+    each was last seen renewed. `endpoints` are the nodes with endpoints of Services to which that
+    matters; an absent key is a Service without a slice, or not seen yet unless `has_endpoints`.
+    `failure` is why the dummy link could not be made lately. `is_leaving`: remote addresses go as
+    well. `unrest` is the gate's record. `installed` are the addresses put in place and not
+    withdrawn since, whether they are still there or not. `struggles` are the addresses that others
+    removed lately. `memory` is that of the last `DesiredState`.
 
     By heartbeats, empty without them: `reach` says by link index who is there, `claims` who took
     over an address, `silent` which addresses that we ask for nobody answers for. `has_api`: our
@@ -60,6 +61,7 @@ class Facts:
     is_leaving: bool = False
     observed: Observed | None = None
     unrest: Record = field(default_factory=dict)
+    services_heard_at: Instant = math.inf
     installed: frozenset[IPAddress] = frozenset()
     struggles: Struggles = field(default_factory=dict)
     reach: Mapping[int, Reach] = field(default_factory=dict)

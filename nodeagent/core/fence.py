@@ -56,6 +56,15 @@ def hold(lease: Lease, now: Instant) -> Hold | Withdraw:
     return Hold(lease.until)
 
 
+def unsure_until(lease: Lease, heard_at: Instant) -> Instant:
+    """Return until when slots may be older than our right, which had a gap.
+
+    The watch of Services, last `heard_at`, may still be asleep when the Lease is renewed already.
+    Whoever took an address over meanwhile withdraws when it sees that, as in a hand-over.
+    """
+    return -math.inf if heard_at > lease.regained_at else lease.regained_at + HANDOVER_LIMIT
+
+
 def may_keep(reach: Iterable[Reach]) -> bool:
     """Tell whether a quorum may stand in for a renewal, by what is heard on each network.
 

@@ -15,7 +15,7 @@ from nodeagent.core import handover
 from nodeagent.core.config import Lifetimes, NodeConfig
 from nodeagent.core.context import Context
 from nodeagent.core.endpoints import may_announce
-from nodeagent.core.fence import denial, outlasts, take_at
+from nodeagent.core.fence import denial, outlasts, take_at, unsure_until
 from nodeagent.core.gate import CLEAR, Blocked, Cause, Gate, WaitUntil, cause
 from nodeagent.core.inputs import Common
 from nodeagent.core.inquiry import inquire
@@ -260,6 +260,9 @@ def _wait(
         at = -math.inf if is_free else math.inf
     else:
         at = take_at(slot, me, neighbors, won_at)
+        if neighbors.reach is None and not context.stands_on(home.nic.link, address):
+            facts = context.facts
+            at = max(at, unsure_until(facts.lease, facts.services_heard_at))
     if context.now >= at:
         return None
     name = slot.node if slot is not None else "another node"

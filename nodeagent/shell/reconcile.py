@@ -239,6 +239,7 @@ class Loop:
             electorate=self.electorate,
             expired=world.sightings.expired(),
             renewed=world.sightings.renewed_at(),
+            services_heard_at=world.service_watch.heard_at,
             observed=observed,
             unrest=self._kernel.unrest,
             endpoints=world.endpoints.nodes,

@@ -85,7 +85,8 @@ class Lease:
 
     `confirmed_until` is when it ends by what the API server has confirmed alone. `failures` counts
     failed renewals in a row; `superseded_at` lets an answer that was under way
-    when another instance came not revive the Lease.
+    when another instance came not revive the Lease. `regained_at` is when the renewal was sent that
+    protects again after a gap, in which others may have taken over.
     """
 
     duration: float
@@ -94,6 +95,7 @@ class Lease:
     confirmed_until: Instant = -math.inf
     failures: int = 0
     superseded_at: Instant = -math.inf
+    regained_at: Instant = -math.inf
 
     def is_leased(self, now: Instant) -> bool:
         """Tell whether the Lease protects what this node holds; until the very end of draining."""
@@ -124,8 +126,11 @@ def step(lease: Lease, fact: LeaseFact) -> Lease:
             return lease
         case RenewOk(sent_at):
             until = sent_at + lease.duration - MARGIN
+            # Who was stopped meanwhile sees the gap only now.
+            is_back = lease.state is not LeaseState.ABSENT and sent_at >= lease.until
             lease = replace(
                 lease,
+                regained_at=sent_at if is_back else lease.regained_at,
                 until=max(lease.until, until),
                 confirmed_until=max(lease.confirmed_until, until),
                 failures=0,

@@ -62,10 +62,13 @@ class Node:
 
     name: NodeName
     host: Kernel
+    lag: float = 0.0  # of the watch of Services behind everything else, once the API is back
     has_api: bool = True
     is_running: bool = True
     fresh_since: Instant | None = None
     renewed_at: Instant = -100.0
+    services_at: Instant = 0.0  # when the watch of Services is back, after an outage
+    heard_at: Instant = -100.0  # when it said anything
     lease: Lease = field(default_factory=lambda: Lease(duration=DURATION))
     sightings: Sightings = field(default_factory=Sightings)
     agent: Agent | None = None
@@ -88,10 +91,15 @@ class Node:
         is_leased = self.lease.is_leased(now)
         own = member(self.name) if is_leased and self.lease.state is LeaseState.HELD else None
         known = self.agent.facts
+        if not self.has_api:
+            self.services_at = now + self.lag
+        has_services = self.has_api and now >= self.services_at
+        self.heard_at = now if has_services else self.heard_at
         self.agent.facts = replace(
             known,
             lease=self.lease,
-            services=dict(store.services) if self.has_api else known.services,
+            services=dict(store.services) if has_services else known.services,
+            services_heard_at=self.heard_at,
             electorate=Electorate(members_of(leases, own))
             if self.fresh_since
             else known.electorate,
@@ -258,3 +266,17 @@ def test_an_outage_of_the_api_for_one_node_moves_its_addresses_only_after_it_let
     cluster.run(DURATION + 1.0)
     assert not cut.holds(VIPS[0])
     assert [node.holds(VIPS[0]) for node in cluster.nodes].count(True) == 1
+
+
+@pytest.mark.parametrize("lag", [2.5, 4.0, 6.0])
+def test_a_node_that_is_back_takes_nothing_before_it_knows_who_has_it(lag: float) -> None:
+    """Its Lease is renewed at once, while its watch of Services may still be asleep."""
+    cluster = Cluster(3, seed=3)
+    cluster.run(8.0)
+    cut = next(node for node in cluster.nodes if node.holds(VIPS[0]))
+    cut.lag, cut.has_api = lag, False
+    cluster.run(DURATION + 3.0)
+    assert not cut.holds(VIPS[0])
+    cut.has_api = True
+    cluster.run(DURATION)
+    assert cut.holds(VIPS[0])

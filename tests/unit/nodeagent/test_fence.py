@@ -15,11 +15,12 @@ from nodeagent.core.fence import (
     hold,
     may_keep,
     take_at,
+    unsure_until,
 )
 from nodeagent.core.peers import Reach
 from purelb.api.annotations import Slot
 from purelb.api.identifiers import LinkName, NodeName
-from purelb.core.lease import Drain, Empty, Kept, Lease, Superseded, Tick, step
+from purelb.core.lease import Drain, Empty, Kept, Lease, RenewOk, Superseded, Tick, step
 from tests.unit.nodeagent.builders import NOW, VIP, A, B, held
 
 NEIGHBORS = Neighbors(live=frozenset({A, B}), expired=frozenset({NodeName("dead")}))
@@ -167,3 +168,11 @@ def test_a_live_holder_that_is_not_heard_may_be_on_the_side_of_the_majority(
 ) -> None:
     """Its silence on the wire says nothing until a quorum misses it, too, or its Lease ends."""
     assert neighbors.is_out_of_sight(taken) is is_unknown
+
+
+def test_after_a_gap_slots_are_believed_once_the_watch_has_said_anything() -> None:
+    """Or for as long as a hand-over takes at most."""
+    back = step(held(), RenewOk(200.0))
+    assert unsure_until(held(), NOW - 50) == -math.inf
+    assert unsure_until(back, 199.0) == 200.0 + HANDOVER_LIMIT
+    assert unsure_until(back, 200.1) == -math.inf

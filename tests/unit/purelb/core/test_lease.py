@@ -218,3 +218,18 @@ def test_a_quorum_gives_no_right_that_was_not_there(lease: Lease) -> None:
 def test_a_late_word_of_a_quorum_revives_nothing() -> None:
     """The right has ended, whether anybody noticed or not."""
     assert step(HELD, Kept(108.5)) == HELD
+
+
+@pytest.mark.parametrize(
+    ("lease", "sent_at", "regained_at"),
+    [
+        pytest.param(NEW, 100.0, -math.inf, id="the-first-renewal-has-no-gap-before-it"),
+        pytest.param(HELD, 105.0, -math.inf, id="in-time"),
+        pytest.param(FENCED, 201.0, 201.0, id="after-the-right-had-ended"),
+        pytest.param(HELD, 201.0, 201.0, id="as-a-process-that-was-stopped-meanwhile"),
+        pytest.param(step(HELD, Superseded(101.0)), 102.0, 102.0, id="after-another-instance"),
+    ],
+)
+def test_a_gap_in_the_right_is_remembered(lease: Lease, sent_at: float, regained_at: float) -> None:
+    """Others may have taken over in it."""
+    assert step(lease, RenewOk(sent_at)).regained_at == regained_at
