@@ -35,14 +35,15 @@ def lost(before: Tenure, slot: Slot | None) -> Tenure:
     """Return the tenure of a node that is not the winner."""
     if before.won_at is None and before.slot == slot and not before.epoch:
         return before
-    return replace(before, won_at=None, slot=slot, epoch=0, succeeds=False)
+    return replace(before, won_at=None, slot=slot, epoch=0)
 
 
 def won(before: Tenure, slot: Slot | None, me: NodeName, now: Instant) -> Tenure:
     """Return the winner's tenure; it begins anew, and so yields, when another takes the slot."""
     is_taken = slot is not None and slot.node != me and slot != before.slot
     if before.won_at is None or is_taken:
-        succeeds = any(one is not None and one.node != me for one in (before.slot, slot))
+        seen = any(one is not None and one.node != me for one in (before.slot, slot))
+        succeeds = before.succeeds or seen
         return replace(before, won_at=now, slot=slot, epoch=0, succeeds=succeeds)
     return before if before.slot == slot else replace(before, slot=slot)
 

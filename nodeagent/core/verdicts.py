@@ -156,7 +156,7 @@ class Tenure:
     `won_at` is since when this node is the winner, or saw another take the slot meanwhile; None if
     it is not the winner. `slot` is the slot of the last pass. `epoch` numbers the taking over of an
     address whose slot named another node, 0 if it was not taken over; `stated` is what the
-    Service's slot said then. `succeeds`: the winner has or will have it after another node.
+    Service's slot said then. `succeeds`: the winner has it, or will, after another node had it.
     """
 
     seen_at: Instant
