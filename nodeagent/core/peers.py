@@ -87,7 +87,8 @@ class Reach:
     """What follows; equal values mean the same.
 
     `has_quorum`; `is_cut_off`: nobody is heard any more, nobody answers, and others could go on
-    without us; `is_judged`: a peer in reach still has the API; `absent`: members that a quorum does
+    without us; `is_judged`: a peer in reach still has the API; `is_alarmed`: one that holds has
+    lost it; `absent`: members that a quorum does
     not hear; `missed`: further ones that we do not hear, and that may say the same of us;
     `yielding`: peers in reach that hold nothing new (starting, fenced or draining), and
     those of them that say to have `given_up` all; `asks_around`: whether others answer matters now.
@@ -98,6 +99,7 @@ class Reach:
     has_quorum: bool = False
     is_cut_off: bool = False
     is_judged: bool = False
+    is_alarmed: bool = False
     absent: frozenset[NodeName] = frozenset()
     missed: frozenset[NodeName] = frozenset()
     yielding: frozenset[NodeName] = frozenset()
@@ -156,6 +158,7 @@ def survey(segment: Segment, now: Instant) -> Reach:
         has_quorum=has_quorum,
         is_cut_off=now >= alone + silence and not is_answered and _is_dispensable(segment, others),
         is_judged=any(segment.peers[node].fresh_for > 0 for node in heard),
+        is_alarmed=any(_has_lost_api(segment.peers[node]) for node in heard),
         absent=absent,
         missed=others - segment.mute - heard - absent,
         yielding=yielding,
@@ -177,6 +180,10 @@ def survey(segment: Segment, now: Instant) -> Reach:
         ),
         next_change=_next_change(segment, others, now),
     )
+
+
+def _has_lost_api(peer: Peer) -> bool:
+    return peer.standing is Standing.HELD and peer.fresh_for <= 0
 
 
 def _is_quorum(present: int, members: int, *, is_sole: bool) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from nodeagent.core.config import NodeConfig, Unconfigured
+from nodeagent.core.contact import Contact
 from nodeagent.settings import Settings
 from purelb.api.addresses import IPNetwork
 from purelb.api.annotations import (
@@ -70,6 +71,7 @@ class LeaseKeeper:
     ) -> None:
         self.counts = RenewalCounts()
         self.lease = Lease(duration=duration)
+        self.contact = Contact(duration)
         self._store, self._clock, self._duration = store, clock, duration
         self._on_change = on_change
         self._content: LeaseContent | None = None
@@ -94,6 +96,11 @@ class LeaseKeeper:
     def tick(self, now: Instant) -> None:
         """Let time have its effect on the Lease."""
         self.lease = step(self.lease, Tick(now))
+
+    def alarm(self, now: Instant, *, is_alarmed: bool) -> None:
+        """Renew at once when a peer has just lost the API, to know whether we have it."""
+        if self.contact.must_hurry(now, is_alarmed=is_alarmed):
+            self._wake.set()
 
     def keep(self, now: Instant) -> None:
         """Let the word of a quorum stand in for a renewal; often enough, so not at each word."""
@@ -133,6 +140,7 @@ class LeaseKeeper:
     async def _renew(self, content: LeaseContent) -> float:
         """Renew once; returns how long to wait before the next time."""
         sent_at = self._clock.now()  # an answer may be late: the right counts from the sending
+        self.contact.asked(sent_at)
         try:
             await self._store.renew(content)
         except PurelbError as error:
@@ -142,6 +150,7 @@ class LeaseKeeper:
             asked = error.retry_after if isinstance(error, TransientError) else None
             return self._pause(asked or 0.0)
         self.counts.renewed += 1
+        self.contact.answered(self._clock.now())
         self._step(RenewOk(sent_at))
         return self._duration / 3
 

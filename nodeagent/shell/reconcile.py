@@ -182,7 +182,7 @@ class Loop:
         if observed is None:
             return now + RETRY_SECONDS  # not read completely: nothing follows from that
         parts.prober.note_duplicates(self._duplicates())
-        fresh_since = self._world.fresh_since()
+        fresh_since = self._fresh_since()
         self.electorate = self._world.electorate(self._own_member(now), fresh_since)
         desired = desire(self._facts(observed, fresh_since), now)
         if self._adopt(observed, desired):
@@ -334,7 +334,7 @@ class Loop:
 
     def _say(self, index: int) -> Saying:
         """Return what a heartbeat on a link says now."""
-        now, fresh_since = self._clock.now(), self._world.fresh_since()
+        now, fresh_since = self._clock.now(), self._fresh_since()
         seen, lease = self._observed, self._connected.keeper.lease
         return Saying(
             standing=standing(lease, now),
@@ -346,8 +346,17 @@ class Loop:
 
     def _keep(self) -> None:
         """Let a quorum stand in for renewals while the API is away."""
-        if self._world.fresh_since() is None and may_keep(self._connected.beats.reach.values()):
-            self._connected.keeper.keep(self._clock.now())
+        now, reach = self._clock.now(), self._connected.beats.reach.values()
+        self._connected.keeper.alarm(now, is_alarmed=any(one.is_alarmed for one in reach))
+        if self._fresh_since() is None and may_keep(reach):
+            self._connected.keeper.keep(now)
+
+    def _fresh_since(self) -> Instant | None:
+        """Return since when no change of a Lease can have escaped us; None if one may now."""
+        since = self._world.fresh_since()
+        if not self._connected.beats.is_on:
+            return since
+        return self._connected.keeper.contact.whole_since(since, self._clock.now())
 
     def _announce(self, outcomes: tuple[Outcome, ...], found: Report) -> None:
         announcer, prober = self._connected.announcer, self._connected.prober

@@ -7,21 +7,20 @@ are lost together or apart, in one direction or both.
 
 import itertools
 import random
-from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 
 from nodeagent.core.beats import Beat, Standing, decode, encode, portions
+from nodeagent.core.contact import Contact
 from nodeagent.core.election import Electorate, Member, members_of
 from nodeagent.core.facts import Facts
 from nodeagent.core.fence import may_keep
 from nodeagent.core.hearing import Hearing
 from nodeagent.core.peers import NOTHING_HEARD, Reach, interval
 from nodeagent.core.probing import asked
-from nodeagent.core.slots import SlotWrite
 from nodeagent.core.verdicts import Here
 from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
-from purelb.api.views import LeaseView, ServiceView
+from purelb.api.views import LeaseView
 from purelb.core.lease import (
     Kept,
     Lease,
@@ -33,79 +32,17 @@ from purelb.core.lease import (
     step,
 )
 from tests.kernel import Agent, Kernel
+from tests.properties.heartbeat_parts import Questions, Store, Wire
 from tests.unit.nodeagent.builders import ETH0, NOW, OWN, facts, kernel, member, service
 
 STEP, DURATION, KEY = 0.05, 10.0, b"k" * 32
 VIPS = ("192.0.2.100", "192.0.2.101", "192.0.2.102")
 ADDRESSES = tuple(parse_ip(vip) for vip in VIPS)
 LATEST = 1.06  # seconds by which a kernel takes an address away late (measured)
-QUESTIONS, PERIOD = 3, 0.1  # that nobody answers; seconds between two
+DEADLINE = DURATION / 4  # seconds in which a renewal must be answered
+LONGEST_SILENCE = DURATION / 2  # seconds without a word of any Lease: the view may lack some
 PASS_SECONDS = 1.0  # between two passes that nothing asks for
 GATEWAY = NodeName("gateway")
-Way = tuple[NodeName, NodeName]  # from, to
-
-
-@dataclass(slots=True)
-class Store:
-    """What the API server keeps."""
-
-    leases: dict[NodeName, LeaseView] = field(default_factory=dict)
-    services: dict[ServiceKey, ServiceView] = field(default_factory=dict)
-    writes: int = 0
-
-    def write(self, wanted: SlotWrite) -> None:
-        """Change one annotation, unless somebody else was faster."""
-        self.writes += 1
-        known = self.services[wanted.service]
-        if known.version != wanted.version:
-            return
-        keys = {k: v for k, v in known.annotations.items() if k != wanted.annotation}
-        if wanted.text is not None:
-            keys[wanted.annotation] = wanted.text
-        version = str(int(known.version) + 1)
-        self.services[wanted.service] = replace(known, annotations=keys, version=version)
-
-
-@dataclass(slots=True)
-class Wire:
-    """One network: which datagrams and which ARP frames arrive."""
-
-    deaf: set[Way] = field(default_factory=set)  # ways without datagrams
-    dark: set[Way] = field(default_factory=set)  # ways without ARP
-    under_way: list[tuple[Instant, NodeName, Beat]] = field(default_factory=list)
-
-    def sees(self, a: NodeName, b: NodeName) -> bool:
-        """Tell whether an ARP request of one is answered by the other."""
-        return (a, b) not in self.dark and (b, a) not in self.dark
-
-    def part(self, a: NodeName, b: NodeName) -> None:
-        """Let nothing arrive between two."""
-        for ways in (self.deaf, self.dark):
-            ways.update(((a, b), (b, a)))
-
-
-@dataclass(slots=True)
-class Questions:
-    """Who is asked again and again, by ARP: how many of the last questions had no answer."""
-
-    unanswered: dict[Hashable, int] = field(default_factory=dict)
-    due: dict[Hashable, Instant] = field(default_factory=dict)
-
-    def ask(self, wanted: Iterable[Hashable], now: Instant) -> list[Hashable]:
-        """Ask about these and no others; returns those whose question goes out now."""
-        self.due = {one: self.due.get(one, now) for one in wanted}
-        self.unanswered = {one: self.unanswered.get(one, 0) for one in self.due}
-        return [one for one, at in self.due.items() if now >= at]
-
-    def note(self, one: Hashable, now: Instant, *, is_answered: bool) -> None:
-        """Take in what became of a question."""
-        self.unanswered[one] = 0 if is_answered else self.unanswered[one] + 1
-        self.due[one] = now + PERIOD
-
-    def is_silent(self, one: Hashable, now: Instant) -> bool:
-        """Tell whether enough questions had no answer."""
-        count = self.unanswered.get(one, 0)
-        return count > QUESTIONS or (count == QUESTIONS and now >= self.due[one])
 
 
 @dataclass(slots=True)
@@ -116,6 +53,7 @@ class Node:
     host: Kernel
     offset: float = 0.0  # of its clock
     has_api: bool = True
+    is_unanswered: bool = False  # the API server takes its requests, and says nothing
     has_power: bool = True
     is_running: bool = True  # False: the agent's process is gone
     is_stopped: bool = False  # by SIGSTOP; its kernel goes on
@@ -129,6 +67,10 @@ class Node:
     sightings: Sightings = field(default_factory=Sightings)
     fresh_since: Instant | None = None
     renewed_at: Instant = -1e9
+    waits_since: Instant | None = None  # for the answer to a renewal
+    heard_at: Instant = -1e9  # of any Lease
+    listed_since: Instant | None = None
+    contact: Contact = field(default_factory=lambda: Contact(DURATION))
     beat_at: Instant = -1e9
     pass_at: Instant = -1e9
     hearing: Hearing | None = None
@@ -143,7 +85,8 @@ class Node:
         self.lease, self.sightings = Lease(duration=DURATION), Sightings()
         self.is_running, self.is_stopped, self.fresh_since = True, False, None
         self.was_paused = False
-        self.renewed_at = self.beat_at = self.pass_at = -1e9
+        self.renewed_at = self.beat_at = self.pass_at = self.heard_at = -1e9
+        self.waits_since, self.listed_since, self.contact = None, None, Contact(DURATION)
         self.incarnation, self.sequence = (
             self.incarnation + 1,
             random.Random(self.name).getrandbits(32),
@@ -276,7 +219,14 @@ class Cluster:
             self._beat(node, now)
 
     def _renew(self, node: Node, now: Instant) -> None:
-        if now < node.renewed_at + DURATION / 3:
+        if node.waits_since is not None and now >= node.waits_since + DEADLINE:
+            node.waits_since, node.renewed_at = None, now - DURATION / 3 + 0.5
+            node.lease = step(node.lease, RenewFailed())
+        if node.waits_since is not None or now < node.renewed_at + DURATION / 3:
+            return
+        node.contact.asked(now)
+        if node.is_unanswered:
+            node.waits_since = now
             return
         node.renewed_at, node.pass_at = now, -1e9
         if node.has_api:
@@ -284,19 +234,28 @@ class Cluster:
             self.store.leases[node.name] = LeaseView(
                 node=node.name, duration=DURATION, renewed=str(self.now), subnets=subnets
             )
+        if node.has_api:
+            node.contact.answered(now)
         node.lease = step(node.lease, RenewOk(now) if node.has_api else RenewFailed())
 
     def _watch(self, node: Node, now: Instant) -> None:
-        if not node.has_api:
-            node.fresh_since = None
+        self._listen_to_api(node, now)
+        node.fresh_since = node.contact.whole_since(node.listed_since, now)
+        if node.is_unanswered or not node.has_api:
             return
-        node.fresh_since = now if node.fresh_since is None else node.fresh_since
-        if node.writes != self.store.writes:
-            node.writes, node.pass_at = self.store.writes, -1e9  # a changed Service wakes
         for name, lease in self.store.leases.items():
             if node.watched.get(name) is not lease:
                 node.watched[name] = lease
                 node.sightings.seen(lease, now)
+
+    def _listen_to_api(self, node: Node, now: Instant) -> None:
+        if not node.has_api:
+            node.listed_since = None
+        elif not node.is_unanswered:
+            node.heard_at = now
+            node.listed_since = now if node.listed_since is None else node.listed_since
+        elif now - node.heard_at > LONGEST_SILENCE:
+            node.listed_since = None
 
     def _listen(self, node: Node, now: Instant) -> None:
         hearing, agent = node.hearing, node.agent
@@ -311,6 +270,8 @@ class Cluster:
         if reach != node.reach:
             node.pass_at = -1e9
         node.reach = reach
+        if node.contact.must_hurry(now, is_alarmed=reach.is_alarmed):
+            node.renewed_at = -1e9
         if node.fresh_since is None and may_keep([reach]):
             node.lease = step(node.lease, Kept(now))
 

@@ -211,3 +211,24 @@ def test_a_node_that_lost_only_its_peers_leaves_its_addresses_to_them(size: int)
     cluster.run(2 * DURATION)
     assert len(cluster.holders(WEB)) == 1
     assert cluster.longest <= heartbeat_faults.LONGEST
+
+
+@pytest.mark.parametrize("first", range(3))
+def test_an_api_server_that_hangs_costs_nothing_whenever_renewals_were_due(first: int) -> None:
+    """Nothing is refused: that it is away shows by what does not come, and must show in time."""
+    cluster = settled(3)
+    before = places(cluster)
+    for number, node in enumerate(cluster.nodes):
+        node.host.lateness = 0.0
+        node.renewed_at = cluster.now - node.offset - DURATION / 6 * ((number + first) % 3)
+    cluster.run(DURATION)
+    for node in cluster.nodes:
+        node.is_unanswered = True
+    for _ in range(60):
+        cluster.run(DURATION / 20)
+        assert places(cluster) == before
+    for node in cluster.nodes:
+        node.is_unanswered = False
+    for _ in range(60):
+        cluster.run(DURATION / 20)
+        assert places(cluster) == before

@@ -174,6 +174,22 @@ def test_a_peer_with_the_api_may_judge_us() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "is_alarmed"),
+    [
+        (peer(), True),
+        (peer(fresh_for=1.0), False),
+        (peer(standing=Standing.STARTING), False),
+        (peer(NOW - SILENT), False),
+    ],
+)
+def test_a_holder_that_has_lost_the_api_alarms_those_that_hear_it(
+    one: Peer, *, is_alarmed: bool
+) -> None:
+    """One that starts has not had it yet."""
+    assert survey(segment(b=one), NOW).is_alarmed is is_alarmed
+
+
+@pytest.mark.parametrize(
     ("standing", "is_empty", "is_yielding", "has_given_up"),
     [
         (Standing.HELD, True, False, False),
