@@ -95,6 +95,11 @@ class Unconfigured:
     findings: tuple[Finding, ...] = ()
 
 
+def is_eligible(config: NodeConfig | Unconfigured | None, node: NodeView | None) -> bool:
+    """Tell whether this node is a candidate for local addresses while its Lease counts."""
+    return isinstance(config, NodeConfig) and not (node is not None and node.is_evacuated)
+
+
 def choose(agents: Collection[NodeAgent], node: NodeView) -> NodeConfig | Unconfigured:
     """Return this node's configuration out of all LBNodeAgents; their order does not matter.
 

@@ -21,7 +21,8 @@ NOBODY: frozenset[NodeName] = frozenset()
 class Member:
     """A node with a live Lease, and the networks in which it can announce.
 
-    `is_announcing` is False for one that only shows its networks: not configured, or draining.
+    `is_announcing` is False for one that only shows its networks: not configured, evacuated, or
+    draining.
     `has_heartbeats`: it sends them.
     """
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from nodeagent.core.config import NodeConfig, Unconfigured
+from nodeagent.core.config import NodeConfig, Unconfigured, is_eligible
 from nodeagent.core.contact import Contact
 from nodeagent.settings import Settings
 from purelb.api.addresses import IPNetwork
@@ -186,15 +186,19 @@ def lease_content(
     config: NodeConfig | Unconfigured,
     shown: Shown,
 ) -> LeaseContent:
-    """Return what this node's Lease says; labels and annotations are a contract with PureLB."""
+    """Return what this node's Lease says; labels and annotations are a contract with PureLB.
+
+    Its agents know only by the networks who is a candidate: an evacuated node shows none.
+    """
+    subnets = () if node.is_evacuated else shown.subnets
     annotations = {
-        LEASE_SUBNETS: ",".join(sorted(map(str, shown.subnets))),
+        LEASE_SUBNETS: ",".join(sorted(map(str, subnets))),
         LEASE_MACS: ",".join(mac.hex(":") for mac in shown.macs),
         LEASE_INSTANCE: settings.instance,
         LEASE_CONDITIONS: shown.conditions,
         LEASE_HEARTBEATS: "true" if shown.has_heartbeats else "false",
         # Either way: a merge patch leaves alone what it does not name.
-        LEASE_ANNOUNCES: "false" if isinstance(config, Unconfigured) else "true",
+        LEASE_ANNOUNCES: "true" if is_eligible(config, node) else "false",
     }
     return LeaseContent(
         holder=settings.node,

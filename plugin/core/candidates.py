@@ -14,7 +14,7 @@ from plugin.core.spans import span_text
 from plugin.core.verdicts import is_remote
 from purelb.api.addresses import IPAddress, sort_key
 from purelb.api.identifiers import NodeName
-from purelb.api.views import ServiceView
+from purelb.api.views import ServiceView, is_evacuated
 
 
 class GroupChoice(Document, frozen=True):
@@ -93,6 +93,8 @@ def _absence(
     config = governed(in_order(snapshot.agents), labels.get(name))
     if config.state in (State.DESELECTED, State.INVALID, State.REMOTE, State.NO_CONFIG):
         return f"announces nothing: {config.reason}"
+    if any(node.metadata.name == name and is_evacuated(node) for node in snapshot.nodes):
+        return f"is evacuated; kubectl purelb uncordon {name} ends that"
     if not lease.view.is_announcing:
         return "only shows its networks: it is about to leave, or has no configuration"
     shown = ", ".join(lease.subnets) or "none"

@@ -6,6 +6,7 @@ from plugin.core.difference import DiffReport
 from plugin.core.doctor import DoctorReport
 from plugin.core.document import Document
 from plugin.core.election import ElectionReport
+from plugin.core.evacuation import EvacuationReport
 from plugin.core.explain import Explanation
 from plugin.core.inspect import InspectReport
 from plugin.core.pools import PoolsReport
@@ -20,6 +21,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "diff": DiffReport,
     "doctor": DoctorReport,
     "election": ElectionReport,
+    "evacuate": EvacuationReport,
     "explain": Explanation,
     "inspect": InspectReport,
     "pools": PoolsReport,

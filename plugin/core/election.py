@@ -13,12 +13,16 @@ from plugin.core.snapshot import NodeLease, Snapshot
 from plugin.core.spans import span_text
 from plugin.core.verdicts import is_remote, served, slots_of
 from purelb.api.addresses import sort_key
+from purelb.api.views import is_evacuated
 
 NO_CANDIDATES = "NO CANDIDATES"
 
 
 class MemberRow(Document, frozen=True):
-    """One node with a Lease. `findings` are what its agent says of the host."""
+    """One node with a Lease. `findings` are what its agent says of the host.
+
+    `evacuated`: somebody wants that it announces nothing.
+    """
 
     name: str
     subnets: tuple[str, ...]
@@ -29,6 +33,7 @@ class MemberRow(Document, frozen=True):
     config: Governed
     candidate: bool = True
     findings: int = 0
+    evacuated: bool = False
 
 
 class Coverage(Document, frozen=True):
@@ -101,6 +106,7 @@ def electorate(leases: Iterable[NodeLease]) -> Electorate:
 def _members(snapshot: Snapshot, leases: Iterable[NodeLease]) -> Iterator[MemberRow]:
     agents = in_order(snapshot.agents)
     labels = {node.metadata.name: node.metadata.labels or {} for node in snapshot.nodes}
+    evacuated = {node.metadata.name for node in snapshot.nodes if is_evacuated(node)}
     counts = Counter(
         slot.node
         for service in served(snapshot.services)
@@ -119,6 +125,7 @@ def _members(snapshot: Snapshot, leases: Iterable[NodeLease]) -> Iterator[Member
             config=governed(agents, labels.get(name)),
             candidate=lease.view.is_announcing,
             findings=len(lease.conditions),
+            evacuated=name in evacuated,
         )
 
 

@@ -48,6 +48,8 @@ def _notes(node: MemberRow) -> list[str]:
         notes.append(f"{node.name} is selected by no LBNodeAgent: it announces nothing")
     if config.state == State.INVALID:
         notes.append(f"{node.name} announces nothing: {config.reason}")
+    if node.evacuated:
+        notes.append(f"{node.name} is evacuated; kubectl purelb uncordon {node.name} ends that")
     if config.ignored:
         over = ", ".join(config.ignored)
         if config.contested:

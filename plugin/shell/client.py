@@ -1,4 +1,4 @@
-"""GET on the API server: connections that are kept, and one error tree.
+"""Requests to the API server: connections that are kept, and one error tree.
 
 The standard library's client: the one that the daemons use costs more to import than a whole
 command may take.
@@ -6,11 +6,13 @@ command may take.
 
 import base64
 import http.client
+import json
 import os
 import socket
 import ssl
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
@@ -34,6 +36,13 @@ class AnswerError(PluginError):
 
 class ExpiredError(AnswerError):
     """A list took longer than the server keeps what it has begun with."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    path: str
+    method: str = "GET"
+    body: bytes = b""
 
 
 class Client:
@@ -60,14 +69,21 @@ class Client:
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> bytes:
         """Return a body; AnswerError if the server refuses, PluginError if there is no answer."""
-        return self._send(f"{path}?{urlencode(params)}" if params else path)
+        return self._send(_Request(f"{path}?{urlencode(params)}" if params else path))
+
+    def patch(self, path: str, change: object) -> None:
+        """Merge a change into an object (RFC 7396); raises as `get` does.
+
+        It may be sent twice, which comes to the same.
+        """
+        self._send(_Request(path, "PATCH", json.dumps(change).encode()))
 
     def close(self) -> None:
         """Close the connections that are kept for the next request."""
         while self._idle:
             self._idle.pop().close()
 
-    def _send(self, path: str) -> bytes:
+    def _send(self, request: _Request) -> bytes:
         while True:
             try:
                 connection, is_reused = self._idle.pop(), True
@@ -76,7 +92,7 @@ class Client:
             try:
                 if not is_reused:
                     connection = self._connect()
-                return self._exchange(connection, path)
+                return self._exchange(connection, request)
             except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
                 if is_reused:
                     continue  # a kept connection may have been closed meanwhile
@@ -84,9 +100,9 @@ class Client:
             except (OSError, http.client.HTTPException) as error:
                 raise self._unreachable(error) from error
 
-    def _exchange(self, connection: http.client.HTTPConnection, path: str) -> bytes:
+    def _exchange(self, connection: http.client.HTTPConnection, request: _Request) -> bytes:
         try:
-            self._ask(connection, path)
+            self._ask(connection, request)
             answer = connection.getresponse()
             content = answer.read()
         except BaseException:
@@ -98,15 +114,19 @@ class Client:
             raise self._refusal(answer.status, content)
         return content
 
-    def _ask(self, connection: http.client.HTTPConnection, path: str) -> None:
-        connection.putrequest("GET", self._url.path + path, skip_accept_encoding=True)
+    def _ask(self, connection: http.client.HTTPConnection, request: _Request) -> None:
+        path = self._url.path + request.path
+        connection.putrequest(request.method, path, skip_accept_encoding=True)
         for name, value in self._login.headers.items():
             connection.putheader(name, value)
         for group in self._login.groups:
             connection.putheader("Impersonate-Group", group)
         connection.putheader("Accept", "application/json")
         connection.putheader("User-Agent", "kubectl-purelb")
-        connection.endheaders()
+        if request.body:
+            connection.putheader("Content-Type", "application/merge-patch+json")
+            connection.putheader("Content-Length", str(len(request.body)))
+        connection.endheaders(request.body or None)
 
     def _connect(self) -> http.client.HTTPConnection:
         tls = self._login.tls

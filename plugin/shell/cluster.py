@@ -44,6 +44,18 @@ class Cluster:
         found: dict[str, Any] = {job.kind.name: tuple(job.found) for job in jobs}
         return Snapshot(now=self.client.now(), namespace=self.namespace, gaps=tuple(gaps), **found)
 
+    def annotate_node(self, name: str, key: str, value: str | None) -> None:
+        """Write an annotation on a Node, or remove it; PluginError if the server refuses."""
+        self._annotate(f"/api/v1/nodes/{name}", key, value)
+
+    def _annotate(self, path: str, key: str, value: str | None) -> None:
+        try:
+            self.client.patch(path, {"metadata": {"annotations": {key: value}}})
+        except AnswerError as error:
+            if error.code != 403:
+                raise
+            raise PluginError(f"{error}; ask for the right to patch it") from error
+
     def _explained(self, kind: Kind, error: Exception) -> PluginError:
         if not isinstance(error, PluginError):
             raise error

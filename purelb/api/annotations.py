@@ -1,4 +1,4 @@
-"""The annotations on Services and Leases, and the text of announcing slots.
+"""The annotations on Services, Nodes and Leases, and the text of announcing slots.
 
 Keys starting with `purelb.io/` that users write and that the suite writes; spelling is a contract
 with existing manifests, dashboards and scripts.
@@ -36,6 +36,9 @@ ANNOUNCING = {
 }
 ANNOUNCING_PREFIX = "purelb.io/announcing"
 ANNOUNCING_LEGACY = ("purelb.io/announcing", "purelb.io/announcing-unknown")
+
+# Operators write this on Nodes.
+EVACUATE = "purelb.io/evacuate"  # "true": the node's agent announces no local address
 
 # Node agents write these on their Leases.
 LEASE_SUBNETS = "purelb.io/subnets"

@@ -124,12 +124,16 @@ class LeaderView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
-    """The own Node: what it is called, its labels and the addresses Kubernetes knows it by."""
+    """The own Node: what it is called, its labels and the addresses Kubernetes knows it by.
+
+    `is_evacuated`: somebody wants that it announces no local address.
+    """
 
     name: NodeName
     uid: Uid = NO_UID
     labels: Mapping[str, str] = field(default_factory=dict)
     addresses: tuple[IPAddress, ...] = ()
+    is_evacuated: bool = False
 
 
 def view_service(service: Service) -> ServiceView:
@@ -202,7 +206,13 @@ def view_node(node: Node) -> NodeView:
         uid=Uid(node.metadata.uid),
         labels=node.metadata.labels or {},
         addresses=tuple(found),
+        is_evacuated=is_evacuated(node),
     )
+
+
+def is_evacuated(node: Node) -> bool:
+    """Tell whether somebody wants that a Node announces no local address."""
+    return (node.metadata.annotations or {}).get(annotations.EVACUATE) == "true"
 
 
 def parse_subnets(text: str) -> tuple[IPNetwork, ...]:

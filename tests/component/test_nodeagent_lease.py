@@ -1,6 +1,8 @@
 """A node's Lease in an API server: what the other nodes read there, and how it is kept."""
 
 import asyncio
+from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -18,6 +20,7 @@ from tests.component.harness import NAMESPACE, Api, scenario
 
 NAME = "purelb-node-node-a"
 SETTINGS = load([], {"PURELB_NODE_NAME": "node-a", "PURELB_NAMESPACE": NAMESPACE})
+NODE = NodeView(name=NodeName("node-a"))
 SHOWN = Shown(subnets=(), macs=(bytes.fromhex("020000000007"),), conditions="")
 
 
@@ -35,6 +38,26 @@ def test_a_node_is_a_candidate_as_soon_as_it_is_configured() -> None:
                 await store.renew(lease_content(SETTINGS, node, config, SHOWN))
                 said.append((isinstance(config, Unconfigured), (await read(kube)).is_announcing))
         assert said == [(True, False), (False, True)]
+
+    scenario(work)
+
+
+def test_an_evacuated_node_is_no_candidate_for_anybody() -> None:
+    """PureLB's agents know only by the networks who is one."""
+
+    async def work(api: Api) -> None:
+        made = await api.send("POST", "/api/v1/nodes", {"metadata": {"name": "node-a"}})
+        config = choose((NodeAgent(spec=NodeAgentSpec(local=LocalSpec())),), NODE)
+        shown = replace(SHOWN, subnets=(ip_network("192.0.2.0/24"),))
+        said = []
+        async with Kube(Access(server=api.server.url, token_text="nodeagent"), "test") as kube:
+            store = LeaseStore(kube, NAMESPACE, NAME)
+            for is_evacuated in (False, True, False):
+                node = replace(NODE, uid=Uid(made["metadata"]["uid"]), is_evacuated=is_evacuated)
+                await store.renew(lease_content(SETTINGS, node, config, shown))
+                lease = await read(kube)
+                said.append((lease.is_announcing, len(lease.subnets)))
+        assert said == [(True, 1), (False, 0), (True, 1)]
 
     scenario(work)
 

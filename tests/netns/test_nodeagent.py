@@ -251,6 +251,33 @@ def test_a_graceful_stop_moves_the_addresses_before_the_lease_goes() -> None:
     play(work)
 
 
+def test_an_evacuated_node_gives_its_addresses_away_and_gets_them_back() -> None:
+    """By an annotation on the Node, one holder at any instant, in both directions."""
+
+    async def work(stage: Scene) -> None:
+        (address,) = await stage.service("web")
+        node = await stage.placed(address)
+
+        async def evacuate(value: str | None) -> None:
+            change = {"metadata": {"annotations": {"purelb.io/evacuate": value}}}
+            await stage.cluster.api.patch(path_of("Node", name=node), change)
+
+        await evacuate("true")
+        assert await stage.watch.wait(
+            lambda: stage.watch.nodes_with(address) not in ((), (node,)), SECONDS
+        )
+        heir = await stage.placed(address)
+        assert stage.watch.lost[node, address] <= stage.watch.holders[address][heir]
+        await stage.until_slot("web", "IPv4", f"{heir},eth0,{address}")
+        await evacuate(None)
+        assert await stage.watch.wait(
+            lambda: stage.watch.nodes_with(address) == (node,), SECONDS
+        ), "it does not get it back"
+        assert stage.watch.lost[heir, address] <= stage.watch.holders[address][node]
+
+    play(work)
+
+
 def test_a_dead_node_is_replaced_and_a_returning_one_takes_over_in_order() -> None:
     """Power off: another node takes the address. Power on: the winner gets it back, one holder."""
 

@@ -25,6 +25,8 @@ COMMANDS = (
     ["bgp", "dataplane"],
     ["top"],
     ["report", "--html", "-"],
+    ["evacuate", "node-b"],
+    ["uncordon", "node-b"],
 )
 # Answered by no embedded server, or by kubectl on the plugin's behalf.
 ELSEWHERE = {("get", "pods/log"), ("create", "pods/exec")}

@@ -1,8 +1,8 @@
 """Several nodes against one store of Leases and Services, with faults: never two holders.
 
 Time is virtual. The API is away from some nodes or from all; agents are killed, started again and
-stopped; answers are lost; kernels take addresses away late. What one node writes, the others see in
-the next step.
+stopped, nodes evacuated; answers are lost; kernels take addresses away late. What one node writes,
+the others see in the next step.
 """
 
 import random
@@ -65,6 +65,7 @@ class Node:
     lag: float = 0.0  # of the watch of Services behind everything else, once the API is back
     has_api: bool = True
     is_running: bool = True
+    is_evacuated: bool = False
     fresh_since: Instant | None = None
     renewed_at: Instant = -100.0
     services_at: Instant = 0.0  # when the watch of Services is back, after an outage
@@ -89,7 +90,8 @@ class Node:
         self.lease = step(self.lease, Tick(now))
         leases = self.sightings.live(now, self.fresh_since)
         is_leased = self.lease.is_leased(now)
-        own = member(self.name) if is_leased and self.lease.state is LeaseState.HELD else None
+        is_able = is_leased and self.lease.state is LeaseState.HELD
+        own = member(self.name, announcing=not self.is_evacuated) if is_able else None
         known = self.agent.facts
         if not self.has_api:
             self.services_at = now + self.lag
@@ -114,6 +116,11 @@ class Node:
                 self.lease = step(self.lease, Empty())
                 store.leases.pop(self.name, None)
 
+    def evacuate(self, *, is_evacuated: bool) -> None:
+        """Annotate the Node: the Lease says so with the next step."""
+        self.is_evacuated = is_evacuated
+        self.renewed_at = -100.0
+
     def holds(self, vip: str) -> bool:
         """Tell whether the host answers for an address."""
         return f"{vip}/32" in self.host.listing(2)
@@ -126,7 +133,7 @@ class Node:
                 duration=DURATION,
                 renewed=str(now),
                 subnets=SUBNETS,
-                is_announcing=self.lease.state is not LeaseState.DRAINING,
+                is_announcing=self.lease.state is not LeaseState.DRAINING and not self.is_evacuated,
             )
         is_confirmed = self.has_api and not loses_answer
         self.lease = step(self.lease, RenewOk(now) if is_confirmed else RenewFailed())
@@ -178,7 +185,7 @@ class Cluster:
     def fault(self) -> None:
         """Break or mend something."""
         node = self.random.choice(self.nodes)
-        match self.random.choice(("api", "all", "kill", "stop", "heal")):
+        match self.random.choice(("api", "all", "kill", "stop", "evacuate", "heal")):
             case "api":
                 node.has_api = False
             case "all":
@@ -188,6 +195,8 @@ class Cluster:
                 node.is_running = False
             case "stop" if node.is_running:
                 node.lease = step(node.lease, Drain())
+            case "evacuate":
+                node.evacuate(is_evacuated=not node.is_evacuated)
             case _:
                 self.heal()
 
@@ -195,6 +204,7 @@ class Cluster:
         """Mend everything; agents that died or stopped come back."""
         for node in self.nodes:
             node.has_api = True
+            node.evacuate(is_evacuated=False)
             if not node.is_running or node.lease.state in LEAVING:
                 node.start()
 
@@ -226,6 +236,21 @@ def test_a_clean_stop_hands_over_within_a_few_steps() -> None:
     leaving.lease = step(leaving.lease, Drain())
     cluster.run(0.5)
     assert [node.holds(VIPS[0]) for node in cluster.nodes if node is not leaving] == [True]
+
+
+def test_an_evacuated_node_hands_over_at_once_and_gets_its_addresses_back() -> None:
+    """Its successor waits for the slots to be cleared, and so does it."""
+    cluster = Cluster(2, seed=1)
+    cluster.run(8.0)
+    node = next(node for node in cluster.nodes if node.holds(VIPS[0]))
+    before = [node.holds(vip) for vip in VIPS]
+    node.evacuate(is_evacuated=True)
+    cluster.run(0.5)
+    assert not any(node.holds(vip) for vip in VIPS)
+    assert all(any(other.holds(vip) for other in cluster.nodes) for vip in VIPS)
+    node.evacuate(is_evacuated=False)
+    cluster.run(0.5)
+    assert [node.holds(vip) for vip in VIPS] == before
 
 
 def test_a_lease_deleted_by_hand_moves_nothing() -> None:

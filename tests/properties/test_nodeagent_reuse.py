@@ -151,10 +151,16 @@ def change_config(world: Agent, data: st.DataObject) -> None:
 
 
 def change_node(world: Agent, data: st.DataObject) -> None:
-    """Let Kubernetes take other addresses for the node's."""
+    """Let Kubernetes take other addresses for the node's, or somebody evacuate it."""
     texts = data.draw(st.sets(st.sampled_from((OWN.partition("/")[0], VIPS[0])), max_size=1))
     addresses = tuple(service(KEYS[0], *texts).ingress) if texts else ()
-    world.facts = replace(world.facts, node=NodeView(name=A, addresses=addresses))
+    evacuated, electorate = data.draw(st.booleans()), world.facts.electorate
+    node = NodeView(name=A, addresses=addresses, is_evacuated=evacuated)
+    if electorate is not None:
+        own = [replace(m, is_announcing=not evacuated) for m in electorate.members if m.node == A]
+        others = [m for m in electorate.members if m.node != A]
+        electorate = Electorate([*others, *own], before=electorate)
+    world.facts = replace(world.facts, node=node, electorate=electorate)
 
 
 def change_link(world: Agent, data: st.DataObject) -> None:

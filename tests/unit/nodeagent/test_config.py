@@ -1,5 +1,7 @@
 """Which LBNodeAgent is effective, and what its texts mean."""
 
+from dataclasses import replace
+
 import pytest
 
 from nodeagent.core.config import (
@@ -9,6 +11,7 @@ from nodeagent.core.config import (
     SelectorState,
     Unconfigured,
     choose,
+    is_eligible,
 )
 from purelb.api.identifiers import LinkName, NodeName
 from purelb.api.links import FOREVER
@@ -102,6 +105,16 @@ def test_others_that_match_are_told_who_takes_precedence() -> None:
     ]
     assert "purelb-system/a" in notices[0].message
     assert "node-a" in notices[0].message
+
+
+def test_a_node_is_a_candidate_if_it_is_configured_and_not_evacuated() -> None:
+    """Without a Node nothing says that it is."""
+    config = configured(LocalSpec())
+    assert is_eligible(config, NODE)
+    assert is_eligible(config, None)
+    assert not is_eligible(config, replace(NODE, is_evacuated=True))
+    assert not is_eligible(choose([], NODE), NODE)
+    assert not is_eligible(None, NODE)
 
 
 def test_nobody_is_ignored_if_nobody_is_effective() -> None:

@@ -131,6 +131,10 @@ def test_an_address_on_its_way_to_the_winner_is_a_warning() -> None:
     assert any("it is about to move" in step.message for step in found.steps)
 
 
+EVACUATED = scenes.node("node-d")
+EVACUATED["metadata"]["annotations"] = {"purelb.io/evacuate": "true"}
+
+
 @pytest.mark.parametrize(
     ("objects", "node", "why"),
     [
@@ -141,6 +145,7 @@ def test_an_address_on_its_way_to_the_winner_is_a_warning() -> None:
         ([scenes.lease("node-d", "192.0.2.0/24", announces="false")], "node-d", "only shows its"),
         ([scenes.lease("node-d", "", expired=timedelta(hours=2))], "node-d", "is over for 2h0m"),
         ([FRESH], "node-d", "was never renewed"),
+        ([EVACUATED, scenes.lease("node-d", "", announces="false")], "node-d", "is evacuated; "),
     ],
 )
 def test_every_node_has_its_reason(objects: list[Object], node: str, why: str) -> None:

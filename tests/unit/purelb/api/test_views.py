@@ -198,6 +198,18 @@ def test_a_node_has_its_labels_and_addresses() -> None:
     assert view_node(decode_node(b"{}")).addresses == ()
 
 
+@pytest.mark.parametrize(
+    ("annotations", "evacuated"),
+    [(None, False), ({"purelb.io/evacuate": "true"}, True), ({"purelb.io/evacuate": "no"}, False)],
+)
+def test_a_node_is_evacuated_by_the_annotation_true(
+    annotations: dict[str, str] | None, evacuated: bool
+) -> None:
+    """Nothing else means it."""
+    body = {"metadata": {"name": "a", "annotations": annotations}}
+    assert view_node(decode_node(json.dumps(body))).is_evacuated is evacuated
+
+
 def group(**spec: object) -> GroupView:
     """View a ServiceGroup with this spec, by both ways that lead to one."""
     body = {

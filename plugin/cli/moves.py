@@ -1,0 +1,85 @@
+"""`evacuate` and `uncordon`: the only commands that write."""
+
+import time
+
+import click
+
+from plugin.cli.complete import complete_nodes
+from plugin.cli.flags import cluster_of
+from plugin.cli.options import connection, output
+from plugin.core import snapshot as kinds
+from plugin.core.problem import PluginError
+from plugin.shell.cluster import Cluster
+from plugin.shell.output import Format, structured, text, warn
+from purelb.api import annotations
+
+LOOK_SECONDS = 0.5
+
+
+@click.command()
+@output
+@connection
+@click.option("--wait", is_flag=True, help="Return when the node announces nothing any more.")
+@click.option("--timeout", default="1m", metavar="DURATION", help="How long to wait; 1m.")
+@click.option("--force", is_flag=True, help="Even if no other node can have an address.")
+@click.argument("node", shell_complete=complete_nodes)
+@click.pass_context
+def evacuate(context: click.Context, /, output: Format, node: str, **given: str | bool) -> None:
+    """Move all local addresses of a node to others, and let it have none until `uncordon`."""
+    from plugin.core.evacuation import evacuation_of
+    from plugin.render.moves import evacuation_text
+
+    seconds, cluster = _seconds(str(given["timeout"])), cluster_of(context)
+    found = cluster.read((kinds.NODES, kinds.LEASES, kinds.SERVICES))
+    warn(found.gaps)
+    report = evacuation_of(found, node)
+    if report.stranded and not given["force"]:
+        first = next(one for one in report.addresses if one.warning)
+        raise PluginError(
+            f"no other node can have {report.stranded} address(es) of {node}, such as {first.ip}"
+            f" of {first.service}: they would be announced by nobody; --force does it nevertheless"
+        )
+    cluster.annotate_node(node, annotations.EVACUATE, "true")
+    if given["wait"]:
+        _wait_empty(cluster, node, seconds)
+    if output.is_text:
+        print(text(evacuation_text(report, is_done=bool(given["wait"]))))
+    else:
+        print(structured(report, output))
+
+
+@click.command()
+@connection
+@click.argument("node", shell_complete=complete_nodes)
+@click.pass_context
+def uncordon(context: click.Context, node: str) -> None:
+    """Let a node that was evacuated have addresses again."""
+    from plugin.core.evacuation import assert_known
+
+    cluster = cluster_of(context)
+    assert_known(cluster.read((kinds.NODES,)), node)
+    cluster.annotate_node(node, annotations.EVACUATE, None)
+    print(f"{node} may announce addresses again")
+
+
+def _wait_empty(cluster: Cluster, node: str, seconds: float) -> None:
+    from plugin.core.evacuation import announced_by
+
+    deadline = time.monotonic() + seconds
+    while left := list(announced_by(cluster.read((kinds.SERVICES,)), node)):
+        if time.monotonic() >= deadline:
+            (service, address), count = left[0], len({ip for _, ip in left})
+            raise PluginError(
+                f"{node} still announces {count} address(es), such as {address} of"
+                f" {service.key}; is its agent well? See kubectl purelb doctor --node {node}"
+            )
+        time.sleep(LOOK_SECONDS)
+
+
+def _seconds(timeout: str) -> float:
+    from purelb.api.durations import parse_duration
+
+    try:
+        return parse_duration(timeout)
+    except ValueError as error:
+        raise PluginError(f"--timeout: {error}") from error

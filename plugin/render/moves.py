@@ -1,0 +1,16 @@
+"""What `evacuate` says."""
+
+from plugin.core.evacuation import EvacuationReport
+from plugin.render.table import table
+
+
+def evacuation_text(report: EvacuationReport, *, is_done: bool) -> list[str]:
+    """Return who gets what; `is_done`: the node announces nothing any more."""
+    node, count = report.node, len({one.ip for one in report.addresses})
+    lines = []
+    if report.addresses:
+        rows = ((one.service, one.ip, one.heir or f"*** {one.warning}") for one in report.addresses)
+        lines += [*table(("SERVICE", "IP", "GOES TO"), rows), ""]
+    if is_done:
+        return [*lines, f"{node} is evacuated: {count} address(es) have left it"]
+    return [*lines, f"{node} is being evacuated: {count} address(es) leave it"]

@@ -1,0 +1,88 @@
+"""`evacuate` and `uncordon`: what they write, what they refuse, and when they are done."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.plugin import scenes
+from tests.plugin.stage import Stage, compare, play, run
+
+NODE_B = scenes.NODES[1]
+GONE = {"purelb.io/announcing-IPv4": "node-a,eth0,192.0.2.16", "purelb.io/announcing-IPv6": ""}
+
+
+async def evacuated(stage: Stage) -> str | None:
+    """Return what the Node says."""
+    meta = (await stage.get(NODE_B))["metadata"]
+    found: str | None = (meta.get("annotations") or {}).get("purelb.io/evacuate")
+    return found
+
+
+def test_evacuate_annotates_the_node_and_tells_who_gets_what(tmp_path: Path) -> None:
+    """As its golden files say; `uncordon` takes it back."""
+
+    async def work(stage: Stage) -> None:
+        for output, suffix in (("table", "txt"), ("json", "json")):
+            result = await stage.run("evacuate", "node-b", "-o", output)
+            assert (result.code, result.err) == (0, "")
+            compare(f"evacuate.{suffix}", result.out)
+        assert await evacuated(stage) == "true"
+        shown = await stage.run("election")
+        assert "note: node-b is evacuated; kubectl purelb uncordon node-b ends that" in shown.out
+        result = await stage.run("uncordon", "node-b")
+        assert (result.code, result.out) == (0, "node-b may announce addresses again\n")
+        assert await evacuated(stage) is None
+
+    play(tmp_path, scenes.healthy(), work)
+
+
+def test_an_address_that_nobody_else_can_have_is_left_only_by_force(tmp_path: Path) -> None:
+    """The refusal names it."""
+    one = scenes.service("shop/far", "198.51.100.9", slots=("node-c,eth0,198.51.100.9",))
+
+    async def work(stage: Stage) -> None:
+        refused = await stage.run("evacuate", "node-c")
+        assert refused.code == 1
+        assert "such as 198.51.100.9 of shop/far" in refused.err
+        forced = await stage.run("evacuate", "node-c", "--force")
+        assert forced.code == 0
+        compare("evacuate-stranded.txt", forced.out)
+
+    play(tmp_path, [*scenes.healthy(), one], work)
+
+
+def test_with_wait_it_returns_when_no_service_names_the_node(tmp_path: Path) -> None:
+    """Not as long as one does."""
+
+    async def work(stage: Stage) -> None:
+        late = await stage.run("evacuate", "node-b", "--wait", "--timeout", "0s")
+        assert late.code == 1
+        assert "node-b still announces 3 address(es), such as 192.0.2.17 of shop/chat" in late.err
+        waits = asyncio.create_task(stage.run("evacuate", "node-b", "--wait"))
+        await stage.annotate("shop/web", GONE)
+        for key in ("shop/mail", "shop/chat"):
+            await stage.annotate(key, {"purelb.io/announcing-IPv4": ""})
+        result = await waits
+        assert result.code == 0
+        assert "node-b is evacuated" in result.out
+
+    play(tmp_path, scenes.healthy(), work)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["evacuate", "node-z"], 'there is no Node "node-z"'),
+        (["uncordon", "node-z"], 'there is no Node "node-z"'),
+        (["evacuate", "node-b", "--wait", "--timeout", "soon"], "--timeout: "),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(
+    tmp_path: Path, words: list[str], why: str
+) -> None:
+    """And the remedy is in it."""
+    result = run(tmp_path, scenes.healthy(), *words)
+    assert result.code == 1
+    assert result.err.startswith(f"Error: {why}")
+    assert result.err.count("\n") == 1
