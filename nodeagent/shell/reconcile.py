@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from nodeagent.core import words
-from nodeagent.core.config import NodeConfig
+from nodeagent.core.config import NodeConfig, is_eligible
 from nodeagent.core.desired import desire
 from nodeagent.core.dummy import Failure
 from nodeagent.core.election import Electorate, Member
@@ -132,15 +132,18 @@ class Loop:
 
     async def wait_empty(self) -> bool:
         """Wait until the kernel shows nothing of ours but on the dummy; call it when draining."""
-        while not self._is_empty:
+        while True:
             await self.wait_pass()
-        return True
+            if self._is_empty:
+                return True
 
     async def leave(self) -> None:
         """Withdraw remote addresses, too, and wait until the kernel shows nothing of ours."""
         self._is_leaving = True
-        while not self._is_gone:
+        while True:
             await self.wait_pass()
+            if self._is_gone:
+                return
 
     @property
     def has_remote(self) -> bool:
@@ -159,6 +162,7 @@ class Loop:
                 self._ended = self._begun
                 self._trouble.note("")
             except PurelbError as error:
+                self._is_empty = self._is_gone = False
                 parts.metrics.inc(UPDATE_ERRORS)
                 self._trouble.note(str(error))
                 next_at = begun + RETRY_SECONDS
@@ -174,12 +178,12 @@ class Loop:
     async def make_pass(self) -> Instant:
         """Make one pass; returns when time alone calls for the next."""
         parts, now = self._connected, self._clock.now()
-        self._is_empty = self._is_gone = False  # since then we may have filled it
         parts.keeper.tick(now)
         self._announced = unannounced(self._announced, self._kernel.take_interrupted())
         audits = self._kernel.counts.audits
         observed = await self._kernel.observe(self._record, self._announced)
         if observed is None:
+            self._is_empty = self._is_gone = False  # the pass before may have filled it
             return now + RETRY_SECONDS  # not read completely: nothing follows from that
         parts.prober.note_duplicates(self._duplicates())
         fresh_since = self._fresh_since()
@@ -223,7 +227,8 @@ class Loop:
         lease, config = self._connected.keeper.lease, self._world.config
         if not lease.is_leased(now):
             return None
-        is_announcing = isinstance(config, NodeConfig) and lease.state is LeaseState.HELD
+        able = is_eligible(config, self._world.node)
+        is_announcing = able and lease.state is LeaseState.HELD
         subnets = self.desired.selection.subnets
         return Member(node=self._settings.node, subnets=subnets, is_announcing=is_announcing)
 
