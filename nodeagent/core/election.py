@@ -23,13 +23,14 @@ class Member:
 
     `is_announcing` is False for one that only shows its networks: not configured, evacuated, or
     draining.
-    `has_heartbeats`: it sends them.
+    `has_heartbeats`: it sends them. `heeds_wishes`: it knows that Services may name a node.
     """
 
     node: NodeName
     subnets: tuple[IPNetwork, ...] = ()
     is_announcing: bool = True
     has_heartbeats: bool = False
+    heeds_wishes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Electorate:
         """
         self.members = tuple(sorted(members, key=lambda member: member.node))
         self.live = frozenset(member.node for member in self.members)
+        self._unheeding = frozenset(m.node for m in self.members if not m.heeds_wishes)
         self._networks = _by_network(self.members)
         self._candidates: dict[tuple[IPNetwork, ...], tuple[NodeName, ...]] = {}
         self._plain: dict[IPAddress, NodeName | None] = {}
@@ -89,6 +91,18 @@ class Electorate:
             }
             self._candidates[found] = tuple(sorted(nodes))
         return self._candidates[found]
+
+    def wished(self, address: IPAddress, wish: NodeName | None) -> Winner | None:
+        """Return the node that a Service names, None if it cannot be the winner.
+
+        It is not a candidate, or another candidate's agent would not know of the wish.
+        """
+        if wish is None:
+            return None
+        candidates = self.candidates(address)
+        if wish not in candidates or not self._unheeding.isdisjoint(candidates):
+            return None
+        return Winner(wish)
 
     def winner(
         self,
@@ -145,6 +159,7 @@ def members_of(leases: Iterable[LeaseView], own: Member | None) -> tuple[Member,
             subnets=lease.subnets,
             is_announcing=lease.is_announcing,
             has_heartbeats=lease.has_heartbeats,
+            heeds_wishes=lease.heeds_wishes,
         )
         for lease in leases
         if own is None or lease.node != own.node

@@ -14,6 +14,7 @@ from typing import Final
 from nodeagent.core import handover
 from nodeagent.core.config import Lifetimes, NodeConfig
 from nodeagent.core.context import Context
+from nodeagent.core.election import Winner
 from nodeagent.core.endpoints import may_announce
 from nodeagent.core.fence import denial, outlasts, take_at, unsure_until
 from nodeagent.core.gate import CLEAR, Blocked, Cause, Gate, WaitUntil, cause
@@ -66,10 +67,9 @@ def judge(context: Context, vip: Vip) -> Judgement:
         return Judgement(home, handover.lost(before, slot))
     if context.common.denial:
         return _outlast(context, vip, home, replace(before, slot=slot))
-    preferred = _preferred(context, vip, home, before)
-    if isinstance(preferred, Wait):
-        return Judgement(preferred, handover.lost(before, slot), (preferred.at,))
-    winner = context.candidates(home, fencing).winner(vip.address, preferred)
+    winner = _winner(context, vip, home, before)
+    if isinstance(winner, Wait):
+        return Judgement(winner, handover.lost(before, slot), (winner.at,))
     if winner is None:
         away = Away(address=vip.address, reason=Reason.NO_ELIGIBLE_NODES)
         return Judgement(away, handover.lost(before, slot))
@@ -211,6 +211,17 @@ def _ambiguity(found: Ambiguous, address: IPAddress) -> str:
         f"default routes of one metric ({routes}) lead to links that each have the network of "
         f"{address}: give one of {links} a lower metric, or name it in localInterface"
     )
+
+
+def _winner(context: Context, vip: Vip, home: Home, tenure: Tenure) -> Winner | Wait | None:
+    """Return who is to announce the address; a Service's wish comes before affinity."""
+    candidates = context.candidates(home, context.common.pools.fencing_of(vip.address))
+    if (wished := candidates.wished(vip.address, vip.wish)) is not None:
+        return wished
+    preferred = _preferred(context, vip, home, tenure)
+    if isinstance(preferred, Wait):
+        return preferred
+    return candidates.winner(vip.address, preferred)
 
 
 def _preferred(

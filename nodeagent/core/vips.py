@@ -45,6 +45,17 @@ class Vip:
                 return found
         return None
 
+    @property
+    def wish(self) -> NodeName | None:
+        """The node that is to announce the address: the first one that any Service names.
+
+        Users may write anything there: compare it with known nodes, and do nothing else with it.
+        """
+        for service in self.services:
+            if name := service.annotations.get(annotations.ANNOUNCE_NODE):
+                return NodeName(name)
+        return None
+
     def preferred(
         self, endpoints: Mapping[ServiceKey, frozenset[NodeName]]
     ) -> frozenset[NodeName] | None:

@@ -1,4 +1,4 @@
-"""`evacuate` and `uncordon`: the only commands that write."""
+"""`evacuate`, `move` and `uncordon`: the only commands that write."""
 
 import time
 
@@ -12,6 +12,7 @@ from plugin.core.problem import PluginError
 from plugin.shell.cluster import Cluster
 from plugin.shell.output import Format, structured, text, warn
 from purelb.api import annotations
+from purelb.api.addresses import IPAddress, parse_ip
 
 LOOK_SECONDS = 0.5
 
@@ -49,6 +50,29 @@ def evacuate(context: click.Context, /, output: Format, node: str, **given: str 
 
 
 @click.command()
+@output
+@connection
+@click.option("--back", is_flag=True, help="Let the election decide again.")
+@click.argument("address")
+@click.argument("node", default="", shell_complete=complete_nodes)
+@click.pass_context
+def move(context: click.Context, output: Format, back: bool, address: str, node: str) -> None:
+    """Move a local address to a node, which announces it as long as it can."""
+    from plugin.core.moving import move_of, way_back_of
+    from plugin.render.moves import move_text
+
+    if back == bool(node):
+        raise PluginError("say to which NODE, or --back")
+    ip, cluster = _address(address), cluster_of(context)
+    found = cluster.read((kinds.SERVICES, kinds.LEASES), (kinds.NODES, kinds.AGENTS))
+    warn(found.gaps)
+    report = way_back_of(found, ip) if back else move_of(found, ip, node)
+    for service in report.services:
+        cluster.annotate_service(service, annotations.ANNOUNCE_NODE, node or None)
+    print(text(move_text(report)) if output.is_text else structured(report, output))
+
+
+@click.command()
 @connection
 @click.argument("node", shell_complete=complete_nodes)
 @click.pass_context
@@ -74,6 +98,13 @@ def _wait_empty(cluster: Cluster, node: str, seconds: float) -> None:
                 f" {service.key}; is its agent well? See kubectl purelb doctor --node {node}"
             )
         time.sleep(LOOK_SECONDS)
+
+
+def _address(text: str) -> IPAddress:
+    try:
+        return parse_ip(text)
+    except ValueError as error:
+        raise PluginError(str(error)) from error
 
 
 def _seconds(timeout: str) -> float:

@@ -21,7 +21,7 @@ MODULES = {
     "plugin.cli.dashboard": ("dashboard",),
     "plugin.cli.deep": ("election", "inspect", "validate"),
     "plugin.cli.inside": ("gobgp", "ip"),
-    "plugin.cli.moves": ("evacuate", "uncordon"),
+    "plugin.cli.moves": ("evacuate", "move", "uncordon"),
     "plugin.cli.page": ("report",),
     "plugin.cli.top": ("top",),
     "plugin.cli.overview": ("pools", "services", "status", "version"),

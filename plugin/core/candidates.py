@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from allocator.core.explain import explain
 from nodeagent.core.election import Winner
 from nodeagent.core.endpoints import has_affinity, nodes_of
+from nodeagent.core.vips import gather
 from plugin.core.allocation import Allocator
 from plugin.core.document import Document
 from plugin.core.election import electorate
@@ -46,18 +47,20 @@ def node_choices(snapshot: Snapshot, service: ServiceView) -> Iterator[NodeChoic
     """Yield all nodes by address and name; none for addresses that are on every node."""
     members = electorate(one for one in snapshot.leases if one.is_healthy(snapshot.now))
     preferred = nodes_of(snapshot.slices) if has_affinity(service) else frozenset()
-    leases = {one.view.node: one for one in snapshot.leases}
+    leases, wishes = {one.view.node: one for one in snapshot.leases}, gather(snapshot.by_key)
     names = sorted({*leases, *(NodeName(node.metadata.name) for node in snapshot.nodes)})
     for address in sorted(service.ingress, key=sort_key):
         candidates = frozenset(members.candidates(address))
         if is_remote(service) and not candidates:
             continue
-        found = members.winner(address, preferred)
+        wish = wishes[address].wish if address in wishes else None
+        wished = members.wished(address, wish)
+        found = wished or members.winner(address, preferred)
         for name in names:
             why = (
-                _standing(name, found, preferred)
+                _standing(name, found, preferred, wish if wished is not None else None)
                 if found is not None and name in candidates
-                else _absence(snapshot, leases.get(name), name, address)
+                else absence(snapshot, leases.get(name), name, address)
             )
             yield NodeChoice(
                 ip=str(address),
@@ -68,7 +71,11 @@ def node_choices(snapshot: Snapshot, service: ServiceView) -> Iterator[NodeChoic
             )
 
 
-def _standing(name: NodeName, found: Winner, preferred: frozenset[NodeName]) -> str:
+def _standing(
+    name: NodeName, found: Winner, preferred: frozenset[NodeName], wished: NodeName | None
+) -> str:
+    if wished is not None:
+        return "wins: its Service names it" if name == wished else f"its Service names {wished}"
     if found.node == name:
         if name in preferred:
             return "wins among the nodes with endpoints"
@@ -80,9 +87,8 @@ def _standing(name: NodeName, found: Winner, preferred: frozenset[NodeName]) -> 
     return f"loses to {found.node}, whose hash is smaller"
 
 
-def _absence(
-    snapshot: Snapshot, lease: NodeLease | None, name: NodeName, address: IPAddress
-) -> str:
+def absence(snapshot: Snapshot, lease: NodeLease | None, name: NodeName, address: IPAddress) -> str:
+    """Return why a node is no candidate for an address, as the end of a sentence."""
     if lease is None:
         return "has no Lease: no node agent runs there"
     if lease.expires_at is None:

@@ -9,6 +9,7 @@ from plugin.core.election import ElectionReport
 from plugin.core.evacuation import EvacuationReport
 from plugin.core.explain import Explanation
 from plugin.core.inspect import InspectReport
+from plugin.core.moving import MoveReport
 from plugin.core.pools import PoolsReport
 from plugin.core.services import ServicesReport
 from plugin.core.sessions import SessionsReport
@@ -24,6 +25,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "evacuate": EvacuationReport,
     "explain": Explanation,
     "inspect": InspectReport,
+    "move": MoveReport,
     "pools": PoolsReport,
     "services": ServicesReport,
     "status": StatusReport,

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from nodeagent.core.election import Electorate, members_of
+from nodeagent.core.vips import gather
 from plugin.core.allocation import pools_of
 from plugin.core.coverage import covers, groups_of, local_ranges, network_with, networks
 from plugin.core.document import Document
@@ -174,11 +175,14 @@ def _drain(snapshot: Snapshot, drained: str) -> Iterator[Moved]:
     before = electorate(snapshot.leases)
     after = Electorate(member for member in before.members if member.node != drained)
     by_node = {lease.view.node: lease for lease in snapshot.leases}
+    vips = gather(snapshot.by_key)
     for service in sorted(served(snapshot.services), key=lambda view: view.key):
         if is_remote(service):
             continue
         for address in sorted(service.ingress, key=sort_key):
-            old, new = before.winner(address), after.winner(address)
+            wish = vips[address].wish if address in vips else None
+            old = before.wished(address, wish) or before.winner(address)
+            new = after.wished(address, wish) or after.winner(address)
             yield Moved(
                 service=service.key,
                 ip=str(address),

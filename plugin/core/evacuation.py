@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from nodeagent.core.vips import gather
 from plugin.core.document import Document
 from plugin.core.election import NO_CANDIDATES, electorate
 from plugin.core.problem import PluginError
@@ -34,9 +35,10 @@ def evacuation_of(snapshot: Snapshot, node: str) -> EvacuationReport:
     assert_known(snapshot, node)
     healthy = (one for one in snapshot.leases if one.is_healthy(snapshot.now))
     members = electorate(healthy).without({NodeName(node)})
-    rows = []
+    rows, vips = [], gather(snapshot.by_key)
     for service, address in announced_by(snapshot, node):
-        heir = members.winner(address)
+        wish = vips[address].wish if address in vips else None
+        heir = members.wished(address, wish) or members.winner(address)
         row = Leaving(
             service=service.key,
             ip=str(address),

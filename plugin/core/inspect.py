@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from nodeagent.core.endpoints import has_affinity, nodes_of
+from nodeagent.core.vips import gather
 from plugin.core.allocation import Allocator
 from plugin.core.bgpstate import BgpState, bgp_of
 from plugin.core.coverage import network_with
@@ -151,12 +152,13 @@ def elections(snapshot: Snapshot, service: ServiceView) -> Iterator[ElectionRow]
     leases = {one.view.node: one for one in snapshot.leases if one.is_healthy(snapshot.now)}
     members = electorate(leases.values())
     preferred = nodes_of(snapshot.slices) if has_affinity(service) else frozenset()
-    slots = slots_of(service)
+    slots, vips = slots_of(service), gather(snapshot.by_key)
     for address in sorted(service.ingress, key=sort_key):
         candidates = members.candidates(address)
         if is_remote(service) and not candidates:
             continue
-        found = members.winner(address, preferred)
+        wished = members.wished(address, vips[address].wish if address in vips else None)
+        found = wished or members.winner(address, preferred)
         winner = found.node if found else ""
         slot = slots.get(address)
         yield ElectionRow(
@@ -164,7 +166,9 @@ def elections(snapshot: Snapshot, service: ServiceView) -> Iterator[ElectionRow]
             candidates=candidates,
             subnet=network_with(leases.get(found.node) if found else None, address),
             winner=winner,
-            method=_method(is_biased=bool(preferred), fell_back=bool(found and found.fell_back)),
+            method=f"{HASH}, but the Service names the node"
+            if wished is not None
+            else _method(is_biased=bool(preferred), fell_back=bool(found and found.fell_back)),
             matches_announcer=slot is None or slot.node == winner,
             preferred_nodes=tuple(sorted(node for node in preferred if node)),
         )

@@ -48,6 +48,11 @@ class Cluster:
         """Write an annotation on a Node, or remove it; PluginError if the server refuses."""
         self._annotate(f"/api/v1/nodes/{name}", key, value)
 
+    def annotate_service(self, service: str, key: str, value: str | None) -> None:
+        """Write an annotation on a Service, namespace/name, or remove it; raises likewise."""
+        namespace, _, name = service.partition("/")
+        self._annotate(f"/api/v1/namespaces/{namespace}/services/{name}", key, value)
+
     def _annotate(self, path: str, key: str, value: str | None) -> None:
         try:
             self.client.patch(path, {"metadata": {"annotations": {key: value}}})

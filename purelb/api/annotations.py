@@ -21,6 +21,7 @@ ALLOW_LOCAL = "purelb.io/allow-local"
 MULTI_POOL = "purelb.io/multi-pool"
 RE_EVALUATE = "purelb.io/re-evaluate"
 NODE_AFFINITY = "purelb.io/node-affinity"
+ANNOUNCE_NODE = "purelb.io/announce-node"  # name of the node that is to announce the addresses
 
 # The allocator writes these on Services.
 ALLOCATED_BY = "purelb.io/allocated-by"

@@ -93,6 +93,7 @@ class LeaseView:
     `duration` in seconds and `renewed` as the holder's own wall-clock text: the text only tells
     whether something changed, never how long ago. `is_announcing` is False where the node shows its
     subnets but wants no address. `macs` are six bytes each. `has_heartbeats`: it sends them.
+    `heeds_wishes`: its agent knows that Services may name a node, as PureLB's do not.
     """
 
     node: NodeName
@@ -105,6 +106,7 @@ class LeaseView:
     is_announcing: bool = True
     macs: frozenset[bytes] = frozenset()
     has_heartbeats: bool = False
+    heeds_wishes: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +179,7 @@ def view_lease(lease: Lease) -> LeaseView | None:
         is_announcing=keys.get(annotations.LEASE_ANNOUNCES) != "false",
         macs=parse_macs(keys.get(annotations.LEASE_MACS, "")),
         has_heartbeats=keys.get(annotations.LEASE_HEARTBEATS) == "true",
+        heeds_wishes=annotations.LEASE_ANNOUNCES in keys,
     )
 
 

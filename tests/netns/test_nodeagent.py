@@ -278,6 +278,30 @@ def test_an_evacuated_node_gives_its_addresses_away_and_gets_them_back() -> None
     play(work)
 
 
+def test_an_address_moves_to_the_node_that_its_service_names() -> None:
+    """One holder at any instant; when the Service names none, it goes back."""
+
+    async def work(stage: Scene) -> None:
+        (address,) = await stage.service("web")
+        first = await stage.placed(address)
+        named = next(node for node in stage.cluster.nodes if node != first)
+        await stage.until_slot("web", "IPv4", f"{first},eth0,{address}")
+
+        async def move(wish: str | None, giver: str, taker: str) -> None:
+            change = {"metadata": {"annotations": {"purelb.io/announce-node": wish}}}
+            await stage.cluster.api.patch(path_of("Service", "default", "web"), change)
+            assert await stage.watch.wait(
+                lambda: stage.watch.nodes_with(address) == (taker,), SECONDS
+            ), f"{taker} does not get it"
+            assert stage.watch.lost[giver, address] <= stage.watch.holders[address][taker]
+            await stage.until_slot("web", "IPv4", f"{taker},eth0,{address}")
+
+        await move(named, first, named)
+        await move(None, named, first)
+
+    play(work)
+
+
 def test_a_dead_node_is_replaced_and_a_returning_one_takes_over_in_order() -> None:
     """Power off: another node takes the address. Power on: the winner gets it back, one holder."""
 

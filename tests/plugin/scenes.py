@@ -58,7 +58,8 @@ def lease(
     """Return a node agent's Lease; one that expired so long ago, or else is good for weeks."""
     seconds = 10 if expired is not None else MONTH
     renewed = RENEWED if expired is None else expired + timedelta(seconds=seconds)
-    found = {f"purelb.io/{key}": value for key, value in annotations.items()}
+    given = {"announces": "true"} | annotations
+    found = {f"purelb.io/{key}": value for key, value in given.items()}
     return {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",

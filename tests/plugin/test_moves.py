@@ -1,4 +1,4 @@
-"""`evacuate` and `uncordon`: what they write, what they refuse, and when they are done."""
+"""`evacuate`, `uncordon` and `move`: what they write, what they refuse, and when they are done."""
 
 import asyncio
 from pathlib import Path
@@ -70,12 +70,61 @@ def test_with_wait_it_returns_when_no_service_names_the_node(tmp_path: Path) -> 
     play(tmp_path, scenes.healthy(), work)
 
 
+MAIL = {"apiVersion": "v1", "kind": "Service", "metadata": scenes.MAIL["metadata"]}
+CHAT = {"apiVersion": "v1", "kind": "Service", "metadata": scenes.CHAT["metadata"]}
+
+
+async def named(stage: Stage, service: scenes.Object) -> str | None:
+    """Return the node that a Service names."""
+    keys = (await stage.get(service))["metadata"]["annotations"]
+    found: str | None = keys.get("purelb.io/announce-node")
+    return found
+
+
+def test_move_lets_the_first_service_of_an_address_name_the_node(tmp_path: Path) -> None:
+    """As the golden files say; the way back leaves no Service that names one."""
+
+    async def work(stage: Stage) -> None:
+        for output, suffix in (("table", "txt"), ("json", "json")):
+            result = await stage.run("move", "192.0.2.17", "node-a", "-o", output)
+            assert (result.code, result.err) == (0, "")
+            compare(f"move.{suffix}", result.out)
+        assert (await named(stage, CHAT), await named(stage, MAIL)) == ("node-a", None)
+        shown = await stage.run("explain", "shop/mail")
+        assert "wins: its Service names it" in shown.out
+        await stage.annotate("shop/mail", {"purelb.io/announce-node": "node-b"})
+        back = await stage.run("move", "192.0.2.17", "--back")
+        compare("move-back.txt", back.out)
+        assert (await named(stage, CHAT), await named(stage, MAIL)) == (None, None)
+        again = await stage.run("move", "192.0.2.17", "--back")
+        assert again.out == "no Service names a node for it: nothing is changed\n"
+
+    play(tmp_path, scenes.healthy(), work)
+
+
+def test_a_move_beside_an_agent_that_knows_none_is_refused(tmp_path: Path) -> None:
+    """That agent would go on announcing what its own election gives to it."""
+    objects = [one for one in scenes.healthy() if one is not scenes.LEASES[1]]
+    plain = scenes.lease("node-b", scenes.FRONT)
+    del plain["metadata"]["annotations"]["purelb.io/announces"]
+    result = run(tmp_path, [*objects, plain], "move", "192.0.2.16", "node-a")
+    assert result.code == 1
+    assert result.err.startswith("Error: node-b may announce 192.0.2.16, too, and runs an agent")
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
         (["evacuate", "node-z"], 'there is no Node "node-z"'),
         (["uncordon", "node-z"], 'there is no Node "node-z"'),
         (["evacuate", "node-b", "--wait", "--timeout", "soon"], "--timeout: "),
+        (["move", "192.0.2.16"], "say to which NODE, or --back"),
+        (["move", "192.0.2.16", "node-a", "--back"], "say to which NODE, or --back"),
+        (["move", "nowhere", "node-a"], "'nowhere' "),
+        (["move", "192.0.2.99", "node-a"], "no Service has 192.0.2.99 from us"),
+        (["move", "203.0.113.0", "node-a"], "203.0.113.0 is remote: every node has it"),
+        (["move", "192.0.2.16", "node-z"], "node-z cannot announce 192.0.2.16 (has no Lease"),
+        (["move", "192.0.2.16", "node-c"], "node-c cannot announce 192.0.2.16 (none of its"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(

@@ -27,6 +27,7 @@ COMMANDS = (
     ["report", "--html", "-"],
     ["evacuate", "node-b"],
     ["uncordon", "node-b"],
+    ["move", "192.0.2.16", "node-a"],
 )
 # Answered by no embedded server, or by kubectl on the plugin's behalf.
 ELSEWHERE = {("get", "pods/log"), ("create", "pods/exec")}

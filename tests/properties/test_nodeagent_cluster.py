@@ -1,8 +1,8 @@
 """Several nodes against one store of Leases and Services, with faults: never two holders.
 
 Time is virtual. The API is away from some nodes or from all; agents are killed, started again and
-stopped, nodes evacuated; answers are lost; kernels take addresses away late. What one node writes,
-the others see in the next step.
+stopped, nodes evacuated, addresses moved; answers are lost; kernels take addresses away late. What
+one node writes, the others see in the next step.
 """
 
 import random
@@ -14,6 +14,7 @@ from nodeagent.core.election import Electorate, elect, members_of
 from nodeagent.core.slots import SlotWrite
 from nodeagent.core.vips import slot_of
 from purelb.api.addresses import parse_ip
+from purelb.api.annotations import ANNOUNCE_NODE
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
 from purelb.api.views import LeaseView, ServiceView
 from purelb.core.lease import (
@@ -185,7 +186,7 @@ class Cluster:
     def fault(self) -> None:
         """Break or mend something."""
         node = self.random.choice(self.nodes)
-        match self.random.choice(("api", "all", "kill", "stop", "evacuate", "heal")):
+        match self.random.choice(("api", "all", "kill", "stop", "evacuate", "move", "heal")):
             case "api":
                 node.has_api = False
             case "all":
@@ -197,8 +198,18 @@ class Cluster:
                 node.lease = step(node.lease, Drain())
             case "evacuate":
                 node.evacuate(is_evacuated=not node.is_evacuated)
+            case "move":
+                self.move(self.random.choice(VIPS), self.random.choice((node.name, "", "else")))
             case _:
                 self.heal()
+
+    def move(self, vip: str, name: str) -> None:
+        """Let a Service name a node that is to announce it, or nobody."""
+        key = ServiceKey(f"ns/{vip}")
+        known = self.store.services[key]
+        keys = {**known.annotations, ANNOUNCE_NODE: name}
+        version = str(int(known.version) + 1)
+        self.store.services[key] = replace(known, annotations=keys, version=version)
 
     def heal(self) -> None:
         """Mend everything; agents that died or stopped come back."""

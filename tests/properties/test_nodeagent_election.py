@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, ip_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeagent.core.election import Electorate, Member, digest, elect
+from nodeagent.core.election import Electorate, Member, Winner, digest, elect
 from purelb.api.identifiers import NodeName
 
 NODES = tuple(NodeName(f"n{number}") for number in range(8))
@@ -17,6 +17,7 @@ members = st.lists(
         node=st.sampled_from(NODES),
         subnets=st.sets(st.sampled_from(NETWORKS)).map(tuple),
         is_announcing=st.booleans(),
+        heeds_wishes=st.sampled_from((True, True, True, False)),
     ),
     unique_by=lambda member: member.node,
 )
@@ -58,6 +59,17 @@ def test_the_winner_is_the_smallest_of_the_preferred_candidates_or_of_all(
         assert (winner.node if winner is not None else None) == expected
         if winner is not None:
             assert winner.fell_back is bool(preferred and not able & preferred)
+
+
+@given(address=addresses, members=members, wish=st.none() | st.sampled_from(NODES))
+def test_a_wish_is_granted_to_a_candidate_if_all_candidates_know_of_it(
+    address: IPv4Address, members: list[Member], wish: NodeName | None
+) -> None:
+    """Else two agents would elect different nodes."""
+    able = {m.node for m in members if m.is_announcing and any(address in n for n in m.subnets)}
+    heeding = {m.node for m in members if m.heeds_wishes}
+    winner = Electorate(members).wished(address, wish)
+    assert winner == (Winner(wish) if wish in able <= heeding and wish else None)
 
 
 @given(history=st.lists(members, min_size=1, max_size=4), asked=st.lists(st.sets(addresses)))

@@ -85,6 +85,7 @@ def services(draw: st.DrawFn) -> ServiceView:
         ("allow_shared_ip", "x"),
         ("skip_ipv6_dad", "true"),
         ("allow_local", ""),
+        ("announce_node", draw(st.sampled_from(("node-a", "node-b", "node-z", "")))),
     ):
         if draw(st.integers(0, 3)) == 0:
             keys[name] = value

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from nodeagent.core.election import Electorate
+from nodeagent.core.election import Electorate, elect
 from nodeagent.core.fence import HANDOVER_LIMIT
 from nodeagent.core.judgement import ENDPOINTS_WAIT
-from nodeagent.core.verdicts import Here, Verdict, Wait
+from nodeagent.core.verdicts import Away, Here, Verdict, Wait
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import ServiceKey
 from purelb.api.links import OUR_MARK
@@ -22,6 +22,7 @@ from tests.unit.nodeagent.builders import (
     WEB,
     A,
     B,
+    C,
     agent,
     facts,
     kernel,
@@ -131,6 +132,41 @@ def test_affinity_prefers_nodes_with_endpoints() -> None:
         found = verdict(one)
         assert one.desired.fallbacks == fallbacks
         assert is_here is None or isinstance(found, Here) is is_here
+
+
+def test_a_service_may_name_the_node_that_is_to_announce_it() -> None:
+    """If that is a candidate; else it is as without. No endpoints need to be known for it."""
+    everybody = (member(A), member(B), member(C, "198.51.100.0/24"))
+    by_formula = elect(VIP, everybody)
+    other = A if by_formula == B else B
+    for wish, expected in ((other, other), (C, by_formula), ("x" * 9999, by_formula), ("", None)):
+        keys = {"announce_node": wish} | (AFFINITY if expected == other else {})
+        one = agent(facts(service(WEB, **keys), members=everybody))
+        found = verdict(one)
+        winner = A if isinstance(found, Here) else getattr(found, "winner", None)
+        assert winner == (expected or by_formula)
+
+
+def test_of_services_that_share_an_address_the_first_that_names_a_node_counts() -> None:
+    """By their keys, as everywhere."""
+    names = {"shop/a": {}, "shop/b": {"announce_node": "node-b"}, "shop/c": {"announce_node": "x"}}
+    services = [service(ServiceKey(key), **keys) for key, keys in names.items()]
+    one = agent(facts(*services, members=(member(A), member(B))))
+    found = verdict(one)
+    assert isinstance(found, Away)
+    assert found.winner == B
+
+
+def test_the_holder_of_a_moved_address_lets_go_before_the_named_node_begins() -> None:
+    """It goes with its slot, and comes back when the Service names nobody."""
+    keys = {"announcing_IPv4": f"node-a,eth0,{VIP}"}
+    one = agent(facts(service(WEB, announce_node="node-a", **keys), members=(member(A), member(B))))
+    one.settle(NOW + 1.0)
+    assert HOST in one.kernel.listing(ETH0)
+    with_service(one, service(WEB, announce_node="node-b", **keys))
+    one.settle(NOW + 2.0)
+    assert HOST not in one.kernel.listing(ETH0)
+    assert any(write.text is None for write in one.reports[-1].slots)
 
 
 def test_affinity_waits_a_moment_for_endpoints() -> None:

@@ -172,7 +172,7 @@ def test_a_lease_of_a_node_agent_is_viewed_and_no_other() -> None:
     )
     assert view_lease(decode_lease(b'{"metadata": {"name": "purelb-allocator"}}')) is None
     bare = view_lease(decode_lease(b'{"metadata": {"name": "purelb-node-b"}}'))
-    assert bare == LeaseView(node=NodeName("b"))
+    assert bare == LeaseView(node=NodeName("b"), heeds_wishes=False)
 
 
 def test_of_an_endless_list_of_subnets_a_bounded_part_is_read() -> None:
