@@ -64,7 +64,8 @@ class NodeConfig:
     """What the effective LBNodeAgent says. `pattern` None: the interface of the default route.
 
     `source` is "namespace/name" of the LBNodeAgent; `extra` are exact names in order of preference;
-    `garp` None: nothing is ever sent. `findings` are defects that have a default.
+    `garp` None: nothing is ever sent. `is_non_revertive`: addresses that are here stay here.
+    `findings` are defects that have a default.
     """
 
     source: str
@@ -74,6 +75,7 @@ class NodeConfig:
     garp: Garp | None = Garp()
     local: Lifetimes = LOCAL
     remote: Lifetimes = REMOTE
+    is_non_revertive: bool = False
     notices: tuple[Notice, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -187,6 +189,7 @@ def _read(agent: NodeAgent) -> NodeConfig | Unconfigured:
         garp=fields.garp(local.garp_config),
         local=fields.lifetimes("localInterface", lifetimes.local_interface, LOCAL_LIFETIME),
         remote=fields.lifetimes("dummyInterface", lifetimes.dummy_interface, 0),
+        is_non_revertive=local.non_revertive,
         findings=tuple(fields.findings),
     )
 

@@ -23,7 +23,8 @@ class Member:
 
     `is_announcing` is False for one that only shows its networks: not configured, evacuated, or
     draining.
-    `has_heartbeats`: it sends them. `heeds_wishes`: it knows that Services may name a node.
+    `has_heartbeats`: it sends them. `heeds_wishes`: it knows that Services may name a node,
+    and that holders may stay. `is_non_revertive`: what it has stays there.
     """
 
     node: NodeName
@@ -31,6 +32,7 @@ class Member:
     is_announcing: bool = True
     has_heartbeats: bool = False
     heeds_wishes: bool = True
+    is_non_revertive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Electorate:
         self.members = tuple(sorted(members, key=lambda member: member.node))
         self.live = frozenset(member.node for member in self.members)
         self._unheeding = frozenset(m.node for m in self.members if not m.heeds_wishes)
+        self._staying = frozenset(m.node for m in self.members if m.is_non_revertive)
         self._networks = _by_network(self.members)
         self._candidates: dict[tuple[IPNetwork, ...], tuple[NodeName, ...]] = {}
         self._plain: dict[IPAddress, NodeName | None] = {}
@@ -103,6 +106,17 @@ class Electorate:
         if wish not in candidates or not self._unheeding.isdisjoint(candidates):
             return None
         return Winner(wish)
+
+    def incumbent(
+        self, address: IPAddress, holder: NodeName | None, *, stays: bool
+    ) -> NodeName | None:
+        """Return the holder if nobody may take the address from it, else None.
+
+        `stays`: the address's group wants that; else it is up to the holder.
+        """
+        if holder is None or not (stays or holder in self._staying):
+            return None
+        return holder if self.wished(address, holder) is not None else None
 
     def winner(
         self,
@@ -160,6 +174,7 @@ def members_of(leases: Iterable[LeaseView], own: Member | None) -> tuple[Member,
             is_announcing=lease.is_announcing,
             has_heartbeats=lease.has_heartbeats,
             heeds_wishes=lease.heeds_wishes,
+            is_non_revertive=lease.is_non_revertive,
         )
         for lease in leases
         if own is None or lease.node != own.node

@@ -67,7 +67,7 @@ def judge(context: Context, vip: Vip) -> Judgement:
         return Judgement(home, handover.lost(before, slot))
     if context.common.denial:
         return _outlast(context, vip, home, replace(before, slot=slot))
-    winner = _winner(context, vip, home, before)
+    winner = _winner(context, vip, home, before, slot)
     if isinstance(winner, Wait):
         return Judgement(winner, handover.lost(before, slot), (winner.at,))
     if winner is None:
@@ -213,15 +213,20 @@ def _ambiguity(found: Ambiguous, address: IPAddress) -> str:
     )
 
 
-def _winner(context: Context, vip: Vip, home: Home, tenure: Tenure) -> Winner | Wait | None:
-    """Return who is to announce the address; a Service's wish comes before affinity."""
-    candidates = context.candidates(home, context.common.pools.fencing_of(vip.address))
-    if (wished := candidates.wished(vip.address, vip.wish)) is not None:
+def _winner(
+    context: Context, vip: Vip, home: Home, tenure: Tenure, slot: Slot | None
+) -> Winner | Wait | None:
+    """Return who is to announce the address: by wish, affinity, incumbency, and the formula."""
+    address, pools = vip.address, context.common.pools
+    candidates = context.candidates(home, pools.fencing_of(address))
+    if (wished := candidates.wished(address, vip.wish)) is not None:
         return wished
     preferred = _preferred(context, vip, home, tenure)
     if isinstance(preferred, Wait):
         return preferred
-    return candidates.winner(vip.address, preferred)
+    holder, stays = slot.node if slot is not None else None, pools.is_non_revertive(address)
+    incumbent = candidates.incumbent(address, holder, stays=stays)
+    return candidates.winner(address, preferred, incumbent)
 
 
 def _preferred(

@@ -100,18 +100,24 @@ class RemotePools:
 
     `local` and `remote` have the ranges of groups of these kinds, `external` are the external
     groups that want every node to announce. `fencing` has the local groups with another choice than
-    the default.
+    the default, `non_revertive` those whose addresses stay where they are.
     """
 
     local: Atlas = Atlas()
     remote: Atlas = Atlas()
     external: frozenset[PoolName] = frozenset()
     fencing: Mapping[PoolName, Fencing] = field(default_factory=dict)
+    non_revertive: frozenset[PoolName] = frozenset()
 
     def fencing_of(self, address: IPAddress) -> Fencing:
         """Return what the local group of an address has chosen."""
         found = self.local.find(address) if self.fencing else None
         return Fencing.FAST if found is None else self.fencing.get(found.group, Fencing.FAST)
+
+    def is_non_revertive(self, address: IPAddress) -> bool:
+        """Tell whether the local group of an address lets it stay where it is."""
+        found = self.local.find(address) if self.non_revertive else None
+        return found is not None and found.group in self.non_revertive
 
     @property
     def is_empty(self) -> bool:
@@ -166,6 +172,11 @@ def read_groups(groups: Collection[GroupView], install_namespace: str) -> Remote
             for group in inside or ordered
             if group.kind is GroupKind.LOCAL and group.fencing is not Fencing.FAST
         },
+        non_revertive=frozenset(
+            group.name
+            for group in inside or ordered
+            if group.kind is GroupKind.LOCAL and group.is_non_revertive
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from purelb.api.annotations import (
     LEASE_HEARTBEATS,
     LEASE_INSTANCE,
     LEASE_MACS,
+    LEASE_NON_REVERTIVE,
     LEASE_SUBNETS,
 )
 from purelb.api.identifiers import Instant
@@ -191,7 +192,9 @@ def lease_content(
     Its agents know only by the networks who is a candidate: an evacuated node shows none.
     """
     subnets = () if node.is_evacuated else shown.subnets
+    stays = isinstance(config, NodeConfig) and config.is_non_revertive
     annotations = {
+        LEASE_NON_REVERTIVE: "true" if stays else "false",
         LEASE_SUBNETS: ",".join(sorted(map(str, subnets))),
         LEASE_MACS: ",".join(mac.hex(":") for mac in shown.macs),
         LEASE_INSTANCE: settings.instance,

@@ -230,7 +230,12 @@ class Loop:
         able = is_eligible(config, self._world.node)
         is_announcing = able and lease.state is LeaseState.HELD
         subnets = self.desired.selection.subnets
-        return Member(node=self._settings.node, subnets=subnets, is_announcing=is_announcing)
+        return Member(
+            node=self._settings.node,
+            subnets=subnets,
+            is_announcing=is_announcing,
+            is_non_revertive=isinstance(config, NodeConfig) and config.is_non_revertive,
+        )
 
     def _facts(self, observed: Observed, fresh_since: Instant | None) -> Facts:
         world, beats, now = self._world, self._connected.beats, self._clock.now()

@@ -151,7 +151,11 @@ def _is_news(old: LeaseView, new: LeaseView) -> bool:
     """Tell whether a Lease says more than that its holder lives."""
     facts = (old.subnets, old.is_announcing, old.has_heartbeats, old.heeds_wishes)
     is_same = facts == (new.subnets, new.is_announcing, new.has_heartbeats, new.heeds_wishes)
-    return not is_same or (old.uid, old.duration) != (new.uid, new.duration)
+    return not is_same or (old.uid, old.duration, old.is_non_revertive) != (
+        new.uid,
+        new.duration,
+        new.is_non_revertive,
+    )
 
 
 def _age(lease: LeaseView) -> float | None:

@@ -31,7 +31,7 @@ def evacuate(context: click.Context, /, output: Format, node: str, **given: str 
     from plugin.render.moves import evacuation_text
 
     seconds, cluster = _seconds(str(given["timeout"])), cluster_of(context)
-    found = cluster.read((kinds.NODES, kinds.LEASES, kinds.SERVICES))
+    found = cluster.read((kinds.NODES, kinds.LEASES, kinds.SERVICES), (kinds.GROUPS,))
     warn(found.gaps)
     report = evacuation_of(found, node)
     if report.stranded and not given["force"]:
@@ -64,7 +64,7 @@ def move(context: click.Context, output: Format, back: bool, address: str, node:
     if back == bool(node):
         raise PluginError("say to which NODE, or --back")
     ip, cluster = _address(address), cluster_of(context)
-    found = cluster.read((kinds.SERVICES, kinds.LEASES), (kinds.NODES, kinds.AGENTS))
+    found = cluster.read((kinds.SERVICES, kinds.LEASES), (kinds.NODES, kinds.AGENTS, kinds.GROUPS))
     warn(found.gaps)
     report = way_back_of(found, ip) if back else move_of(found, ip, node)
     for service in report.services:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from allocator.core.explain import explain
 from nodeagent.core.election import Winner
 from nodeagent.core.endpoints import has_affinity, nodes_of
-from nodeagent.core.vips import gather
 from plugin.core.allocation import Allocator
 from plugin.core.document import Document
 from plugin.core.election import electorate
 from plugin.core.nodeconfig import State, governed, in_order
+from plugin.core.placing import Ground, Placing
 from plugin.core.snapshot import NodeLease, Snapshot
 from plugin.core.spans import span_text
 from plugin.core.verdicts import is_remote
@@ -47,18 +47,16 @@ def node_choices(snapshot: Snapshot, service: ServiceView) -> Iterator[NodeChoic
     """Yield all nodes by address and name; none for addresses that are on every node."""
     members = electorate(one for one in snapshot.leases if one.is_healthy(snapshot.now))
     preferred = nodes_of(snapshot.slices) if has_affinity(service) else frozenset()
-    leases, wishes = {one.view.node: one for one in snapshot.leases}, gather(snapshot.by_key)
+    leases, placing = {one.view.node: one for one in snapshot.leases}, Placing(snapshot)
     names = sorted({*leases, *(NodeName(node.metadata.name) for node in snapshot.nodes)})
     for address in sorted(service.ingress, key=sort_key):
         candidates = frozenset(members.candidates(address))
         if is_remote(service) and not candidates:
             continue
-        wish = wishes[address].wish if address in wishes else None
-        wished = members.wished(address, wish)
-        found = wished or members.winner(address, preferred)
+        found, ground = placing.winner(members, address, preferred)
         for name in names:
             why = (
-                _standing(name, found, preferred, wish if wished is not None else None)
+                _standing(name, found, preferred, ground)
                 if found is not None and name in candidates
                 else absence(snapshot, leases.get(name), name, address)
             )
@@ -71,11 +69,12 @@ def node_choices(snapshot: Snapshot, service: ServiceView) -> Iterator[NodeChoic
             )
 
 
-def _standing(
-    name: NodeName, found: Winner, preferred: frozenset[NodeName], wished: NodeName | None
-) -> str:
-    if wished is not None:
-        return "wins: its Service names it" if name == wished else f"its Service names {wished}"
+def _standing(name: NodeName, found: Winner, preferred: frozenset[NodeName], ground: Ground) -> str:
+    is_winner = found.node == name
+    if ground is Ground.WISH:
+        return "wins: its Service names it" if is_winner else f"its Service names {found.node}"
+    if ground is Ground.STAYS:
+        return "keeps it: it is nonRevertive" if is_winner else f"{found.node} has it, and keeps it"
     if found.node == name:
         if name in preferred:
             return "wins among the nodes with endpoints"

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from nodeagent.core.election import Electorate, members_of
-from nodeagent.core.vips import gather
 from plugin.core.allocation import pools_of
 from plugin.core.coverage import covers, groups_of, local_ranges, network_with, networks
 from plugin.core.document import Document
 from plugin.core.nodeconfig import Governed, State, governed, in_order
+from plugin.core.placing import Placing
 from plugin.core.problem import PluginError
 from plugin.core.snapshot import NodeLease, Snapshot
 from plugin.core.spans import span_text
@@ -175,14 +175,13 @@ def _drain(snapshot: Snapshot, drained: str) -> Iterator[Moved]:
     before = electorate(snapshot.leases)
     after = Electorate(member for member in before.members if member.node != drained)
     by_node = {lease.view.node: lease for lease in snapshot.leases}
-    vips = gather(snapshot.by_key)
+    placing = Placing(snapshot)
     for service in sorted(served(snapshot.services), key=lambda view: view.key):
         if is_remote(service):
             continue
         for address in sorted(service.ingress, key=sort_key):
-            wish = vips[address].wish if address in vips else None
-            old = before.wished(address, wish) or before.winner(address)
-            new = after.wished(address, wish) or after.winner(address)
+            old, _ = placing.winner(before, address)
+            new, _ = placing.winner(after, address)
             yield Moved(
                 service=service.key,
                 ip=str(address),

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from nodeagent.core.vips import gather
 from plugin.core.document import Document
 from plugin.core.election import NO_CANDIDATES, electorate
+from plugin.core.placing import Placing
 from plugin.core.problem import PluginError
 from plugin.core.snapshot import Snapshot
 from plugin.core.verdicts import served, slots_of
@@ -35,10 +35,9 @@ def evacuation_of(snapshot: Snapshot, node: str) -> EvacuationReport:
     assert_known(snapshot, node)
     healthy = (one for one in snapshot.leases if one.is_healthy(snapshot.now))
     members = electorate(healthy).without({NodeName(node)})
-    rows, vips = [], gather(snapshot.by_key)
+    rows, placing = [], Placing(snapshot)
     for service, address in announced_by(snapshot, node):
-        wish = vips[address].wish if address in vips else None
-        heir = members.wished(address, wish) or members.winner(address)
+        heir, _ = placing.winner(members, address)
         row = Leaving(
             service=service.key,
             ip=str(address),

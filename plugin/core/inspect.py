@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from nodeagent.core.endpoints import has_affinity, nodes_of
-from nodeagent.core.vips import gather
 from plugin.core.allocation import Allocator
 from plugin.core.bgpstate import BgpState, bgp_of
 from plugin.core.coverage import network_with
@@ -11,6 +10,7 @@ from plugin.core.diagnosis import Diagnosis, diagnose
 from plugin.core.document import Document
 from plugin.core.election import electorate, renewed_ago
 from plugin.core.nodeconfig import dummies
+from plugin.core.placing import Ground, Placing
 from plugin.core.routes import is_advertised, is_in_table
 from plugin.core.snapshot import Snapshot
 from plugin.core.verdicts import is_remote, ports_of, slots_of
@@ -19,6 +19,10 @@ from purelb.api.addresses import IPAddress, sort_key
 from purelb.api.views import ServiceView
 
 HASH = "SHA256 hash"
+GROUNDS = {
+    Ground.WISH: f"{HASH}, but the Service names the node",
+    Ground.STAYS: f"{HASH}, but the address stays where it is",
+}
 
 
 class AllocationRow(Document, frozen=True):
@@ -152,13 +156,12 @@ def elections(snapshot: Snapshot, service: ServiceView) -> Iterator[ElectionRow]
     leases = {one.view.node: one for one in snapshot.leases if one.is_healthy(snapshot.now)}
     members = electorate(leases.values())
     preferred = nodes_of(snapshot.slices) if has_affinity(service) else frozenset()
-    slots, vips = slots_of(service), gather(snapshot.by_key)
+    slots, placing = slots_of(service), Placing(snapshot)
     for address in sorted(service.ingress, key=sort_key):
         candidates = members.candidates(address)
         if is_remote(service) and not candidates:
             continue
-        wished = members.wished(address, vips[address].wish if address in vips else None)
-        found = wished or members.winner(address, preferred)
+        found, ground = placing.winner(members, address, preferred)
         winner = found.node if found else ""
         slot = slots.get(address)
         yield ElectionRow(
@@ -166,9 +169,8 @@ def elections(snapshot: Snapshot, service: ServiceView) -> Iterator[ElectionRow]
             candidates=candidates,
             subnet=network_with(leases.get(found.node) if found else None, address),
             winner=winner,
-            method=f"{HASH}, but the Service names the node"
-            if wished is not None
-            else _method(is_biased=bool(preferred), fell_back=bool(found and found.fell_back)),
+            method=GROUNDS.get(ground)
+            or _method(is_biased=bool(preferred), fell_back=bool(found and found.fell_back)),
             matches_announcer=slot is None or slot.node == winner,
             preferred_nodes=tuple(sorted(node for node in preferred if node)),
         )

@@ -1,11 +1,13 @@
 """`move`: where an address may go, by the node agents' own election, and what is to be written."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from nodeagent.core.vips import Vip, gather
 from plugin.core.candidates import absence
 from plugin.core.document import Document
 from plugin.core.election import electorate
+from plugin.core.placing import Placing
 from plugin.core.problem import PluginError
 from plugin.core.snapshot import NodeLease, Snapshot
 from plugin.core.verdicts import is_remote, slots_of
@@ -61,11 +63,12 @@ def move_of(snapshot: Snapshot, address: IPAddress, node: str) -> MoveReport:
 def way_back_of(snapshot: Snapshot, address: IPAddress) -> MoveReport:
     """Return what ends all moves of an address, affinity aside."""
     named = [one for one in _vip(snapshot, address).services if _names(one)]
+    placing = Placing(replace(snapshot, services=tuple(map(_nameless, snapshot.services))))
     members = electorate(one for one in snapshot.leases if one.is_healthy(snapshot.now))
     rows: dict[IPAddress, Moving] = {}
     for service in named:
         for one in service.ingress:
-            winner = members.winner(one)
+            winner, _ = placing.winner(members, one)
             if winner is not None:
                 rows.setdefault(one, _moving(service, one, winner.node))
     return MoveReport(
@@ -85,6 +88,11 @@ def _vip(snapshot: Snapshot, address: IPAddress) -> Vip:
 def _moving(service: ServiceView, address: IPAddress, heir: str) -> Moving:
     slot = slots_of(service).get(address)
     return Moving(ip=str(address), holder=slot.node if slot is not None else "", heir=heir)
+
+
+def _nameless(service: ServiceView) -> ServiceView:
+    keys = {k: v for k, v in service.annotations.items() if k != annotations.ANNOUNCE_NODE}
+    return replace(service, annotations=keys)
 
 
 def _names(service: ServiceView) -> bool:

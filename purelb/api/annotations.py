@@ -49,6 +49,8 @@ LEASE_MACS = "purelb.io/macs"  # under which the node may speak of addresses
 LEASE_HEARTBEATS = "purelb.io/heartbeats"  # "true": the node sends them
 LEASE_ANNOUNCES = "purelb.io/announces"  # "false": subnets are shown, the node is no candidate
 
+LEASE_NON_REVERTIVE = "purelb.io/non-revertive"  # "true": what the node has stays there
+
 OURS = (
     ALLOCATED_BY,
     ALLOCATED_FROM,

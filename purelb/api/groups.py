@@ -49,8 +49,9 @@ class GroupView:
     `kind` is None unless exactly one of the three is present. `entries` has IPv4 first, in a family
     the plural list first, then the singular field. `created` is metadata.creationTimestamp, which
     sorts by age. `namespaces` is verbatim, so it may repeat itself. `reservations` are addresses
-    as typed, each with the Service it is kept for; `cool_down` is a duration as typed. `fencing` is
-    that of a local group. `provider`, `announce` and `socket` belong to external groups.
+    as typed, each with the Service it is kept for; `cool_down` is a duration as typed. `fencing`
+    and `is_non_revertive` are those of a local group. `provider`, `announce` and `socket` belong to
+    external groups.
     """
 
     namespace: str
@@ -72,6 +73,7 @@ class GroupView:
     reservations: tuple[tuple[str, ServiceKey], ...] = ()
     cool_down: str = ""
     fencing: Fencing = Fencing.FAST
+    is_non_revertive: bool = False
 
     @property
     def key(self) -> GroupKey:
@@ -105,6 +107,7 @@ def view_group(group: ServiceGroup) -> GroupView:
         ),
         cool_down=spec.cool_down,
         fencing=_fencing(spec.local),
+        is_non_revertive=spec.local is not None and spec.local.non_revertive,
     )
 
 

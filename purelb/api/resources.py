@@ -205,6 +205,7 @@ class PoolSpec(Wire, frozen=True):
     multi_pool: bool = False
     balance_pools: bool = False
     fencing: str = ""
+    non_revertive: bool = False
 
 
 class ExternalSpec(Wire, frozen=True):
@@ -291,6 +292,7 @@ class LocalSpec(Wire, frozen=True):
     interfaces: tuple[str, ...] | None = None
     garp_config: GarpConfig | None = None
     address_config: AddressConfigs | None = None
+    non_revertive: bool = False
 
 
 class NodeAgentSpec(Wire, frozen=True):

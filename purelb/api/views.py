@@ -93,7 +93,8 @@ class LeaseView:
     `duration` in seconds and `renewed` as the holder's own wall-clock text: the text only tells
     whether something changed, never how long ago. `is_announcing` is False where the node shows its
     subnets but wants no address. `macs` are six bytes each. `has_heartbeats`: it sends them.
-    `heeds_wishes`: its agent knows that Services may name a node, as PureLB's do not.
+    `heeds_wishes`: its agent knows that Services may name a node and holders may stay, as PureLB's
+    do not. `is_non_revertive`: what the node has stays there.
     """
 
     node: NodeName
@@ -107,6 +108,7 @@ class LeaseView:
     macs: frozenset[bytes] = frozenset()
     has_heartbeats: bool = False
     heeds_wishes: bool = True
+    is_non_revertive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +182,7 @@ def view_lease(lease: Lease) -> LeaseView | None:
         macs=parse_macs(keys.get(annotations.LEASE_MACS, "")),
         has_heartbeats=keys.get(annotations.LEASE_HEARTBEATS) == "true",
         heeds_wishes=annotations.LEASE_ANNOUNCES in keys,
+        is_non_revertive=keys.get(annotations.LEASE_NON_REVERTIVE) == "true",
     )
 
 

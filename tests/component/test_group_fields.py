@@ -98,6 +98,7 @@ FIELDS: dict[str, Rows] = {
     "reservations[].service": [("web", REFUSED), ("shop/Web", REFUSED), (7, REFUSED)],
     "local.skipIPv6DAD": OTHER,
     "local.fencing": [("none", REFUSED), (7, REFUSED)],
+    "local.nonRevertive": [("yes", REFUSED), (7, REFUSED)],
 }
 for kind in ("local", "remote"):
     FIELDS |= {f"{kind}.multiPool": OTHER, f"{kind}.balancePools": OTHER}

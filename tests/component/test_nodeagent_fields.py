@@ -37,6 +37,7 @@ FIELDS: dict[str, list[tuple[object, str]]] = {
         (["kube-lb0"], f"{LOCAL}.interfaces[0]"),
         ([7], REFUSED),
     ],
+    "local.nonRevertive": [("yes", REFUSED), (7, REFUSED)],
     "local.garpConfig": [(True, REFUSED)],
     "local.garpConfig.enabled": [("yes", REFUSED)],
     "local.garpConfig.initialDelay": [("100", f"{LOCAL}.garpConfig.initialDelay"), (7, REFUSED)],

@@ -58,6 +58,7 @@ def test_an_evacuated_node_is_no_candidate_for_anybody() -> None:
                 lease = await read(kube)
                 said.append((lease.is_announcing, len(lease.subnets)))
         assert said == [(True, 1), (False, 0), (True, 1)]
+        assert (lease.heeds_wishes, lease.is_non_revertive) == (True, False)
 
     scenario(work)
 

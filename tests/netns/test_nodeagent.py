@@ -302,6 +302,36 @@ def test_an_address_moves_to_the_node_that_its_service_names() -> None:
     play(work)
 
 
+def test_an_address_stays_on_its_heir_if_the_lbnodeagent_wants_it() -> None:
+    """The former holder returns and is a candidate; it gets the address when it may."""
+
+    async def work(stage: Scene) -> None:
+        async def stay(*, stays: bool) -> None:
+            change = {"spec": {"local": {"nonRevertive": stays}}}
+            await stage.cluster.api.patch(
+                path_of("LBNodeAgent", "purelb-system", "default"), change
+            )
+
+        (address,) = await stage.service("web")
+        node = await stage.placed(address)
+        await stay(stays=True)
+        assert await stage.cluster.stop(f"nodeagent-{node}") == 0
+        heir = await stage.placed(address)
+        await stage.until_slot("web", "IPv4", f"{heir},eth0,{address}")
+        await stage.cluster.restart(f"nodeagent-{node}")
+        for machine in stage.cluster.topology.nodes:
+            url = f"http://{machine.main.v4.ip}:7472/metrics"
+            await stage.cluster.wait_answer(url, machine=machine.name, accept=_knows_all)
+        assert (heir, address) not in stage.watch.lost
+        await stay(stays=False)
+        assert await stage.watch.wait(
+            lambda: stage.watch.nodes_with(address) == (node,), SECONDS
+        ), "the winner does not get it back"
+        assert stage.watch.lost[heir, address] <= stage.watch.holders[address][node]
+
+    play(work)
+
+
 def test_a_dead_node_is_replaced_and_a_returning_one_takes_over_in_order() -> None:
     """Power off: another node takes the address. Power on: the winner gets it back, one holder."""
 

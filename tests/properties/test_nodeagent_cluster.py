@@ -67,6 +67,7 @@ class Node:
     has_api: bool = True
     is_running: bool = True
     is_evacuated: bool = False
+    stays: bool = False
     fresh_since: Instant | None = None
     renewed_at: Instant = -100.0
     services_at: Instant = 0.0  # when the watch of Services is back, after an outage
@@ -92,7 +93,8 @@ class Node:
         leases = self.sightings.live(now, self.fresh_since)
         is_leased = self.lease.is_leased(now)
         is_able = is_leased and self.lease.state is LeaseState.HELD
-        own = member(self.name, announcing=not self.is_evacuated) if is_able else None
+        here = member(self.name, announcing=not self.is_evacuated)
+        own = replace(here, is_non_revertive=self.stays) if is_able else None
         known = self.agent.facts
         if not self.has_api:
             self.services_at = now + self.lag
@@ -135,6 +137,7 @@ class Node:
                 renewed=str(now),
                 subnets=SUBNETS,
                 is_announcing=self.lease.state is not LeaseState.DRAINING and not self.is_evacuated,
+                is_non_revertive=self.stays,
             )
         is_confirmed = self.has_api and not loses_answer
         self.lease = step(self.lease, RenewOk(now) if is_confirmed else RenewFailed())
@@ -162,7 +165,7 @@ class Cluster:
         for number in range(size):
             host = kernel(OWN)
             host.lateness = self.random.uniform(0.0, LATEST)
-            node = Node(NodeName(f"n{number}"), host)
+            node = Node(NodeName(f"n{number}"), host, stays=seed % 2 == 1 and number % 3 != 2)
             node.start()
             self.nodes.append(node)
 
@@ -251,7 +254,7 @@ def test_a_clean_stop_hands_over_within_a_few_steps() -> None:
 
 def test_an_evacuated_node_hands_over_at_once_and_gets_its_addresses_back() -> None:
     """Its successor waits for the slots to be cleared, and so does it."""
-    cluster = Cluster(2, seed=1)
+    cluster = Cluster(2, seed=2)
     cluster.run(8.0)
     node = next(node for node in cluster.nodes if node.holds(VIPS[0]))
     before = [node.holds(vip) for vip in VIPS]
@@ -262,6 +265,22 @@ def test_an_evacuated_node_hands_over_at_once_and_gets_its_addresses_back() -> N
     node.evacuate(is_evacuated=False)
     cluster.run(0.5)
     assert [node.holds(vip) for vip in VIPS] == before
+
+
+def test_an_address_of_a_node_that_keeps_what_it_has_moves_once_when_another_is_restarted() -> None:
+    """The node that returns would win, and takes nothing back; a group can want the same."""
+    cluster = Cluster(2, seed=1)
+    cluster.run(8.0)
+    leaving = next(node for node in cluster.nodes if node.holds(VIPS[0]))
+    heir = next(node for node in cluster.nodes if node is not leaving)
+    leaving.lease = step(leaving.lease, Drain())
+    cluster.run(1.0)
+    leaving.start()
+    cluster.run(8.0)
+    assert heir.holds(VIPS[0])
+    heir.stays = False
+    cluster.run(8.0)
+    assert leaving.holds(VIPS[0])
 
 
 def test_a_lease_deleted_by_hand_moves_nothing() -> None:

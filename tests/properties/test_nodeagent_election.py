@@ -18,6 +18,7 @@ members = st.lists(
         subnets=st.sets(st.sampled_from(NETWORKS)).map(tuple),
         is_announcing=st.booleans(),
         heeds_wishes=st.sampled_from((True, True, True, False)),
+        is_non_revertive=st.booleans(),
     ),
     unique_by=lambda member: member.node,
 )
@@ -70,6 +71,20 @@ def test_a_wish_is_granted_to_a_candidate_if_all_candidates_know_of_it(
     heeding = {m.node for m in members if m.heeds_wishes}
     winner = Electorate(members).wished(address, wish)
     assert winner == (Winner(wish) if wish in able <= heeding and wish else None)
+
+
+@given(address=addresses, members=members, holder=st.sampled_from(NODES), stays=st.booleans())
+def test_a_holder_stays_if_its_group_or_itself_wants_that_and_all_candidates_know_of_it(
+    address: IPv4Address, members: list[Member], holder: NodeName, *, stays: bool
+) -> None:
+    """Nobody may take the address from it then."""
+    able = {m.node for m in members if m.is_announcing and any(address in n for n in m.subnets)}
+    wants = stays or any(m.is_non_revertive for m in members if m.node == holder)
+    knows = able <= {m.node for m in members if m.heeds_wishes}
+    electorate = Electorate(members)
+    incumbent = electorate.incumbent(address, holder, stays=stays)
+    assert incumbent == (holder if wants and knows and holder in able else None)
+    assert electorate.incumbent(address, None, stays=stays) is None
 
 
 @given(history=st.lists(members, min_size=1, max_size=4), asked=st.lists(st.sets(addresses)))

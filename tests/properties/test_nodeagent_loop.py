@@ -52,7 +52,11 @@ def members(draw: st.DrawFn) -> tuple[Member, ...]:
     others = draw(st.sets(st.sampled_from(NODES[1:])))
     networks = (("192.0.2.0/24",), ("2001:db8::/64",), ("192.0.2.0/24", "2001:db8::/64"))
     return tuple(
-        member(node, *draw(st.sampled_from(networks)), announcing=draw(st.booleans()))
+        replace(
+            member(node, *draw(st.sampled_from(networks)), announcing=draw(st.booleans())),
+            heeds_wishes=draw(st.integers(0, 5)) > 0,
+            is_non_revertive=draw(st.booleans()),
+        )
         for node in (A, *sorted(others))
     )
 

@@ -17,12 +17,14 @@ from nodeagent.core.election import Electorate
 from nodeagent.core.ops import Announce
 from nodeagent.core.peers import Claim, Reach
 from nodeagent.core.plan import plan
+from nodeagent.core.remote import read_groups
 from nodeagent.core.report import Told, report
 from nodeagent.core.results import is_pending
 from nodeagent.core.slots import write_slots
 from nodeagent.core.verdicts import Here
 from purelb.api.addresses import Family, parse_ip
-from purelb.api.identifiers import Instant, NodeName, ServiceKey
+from purelb.api.groups import GroupKind, GroupView, RangeEntry
+from purelb.api.identifiers import Instant, NodeName, PoolName, ServiceKey
 from purelb.api.links import FOREVER
 from purelb.api.views import NodeView, ServiceView
 from purelb.core.lease import Drain, Kept, Lease, LeaseFact, RenewOk, Superseded, step
@@ -151,6 +153,19 @@ def change_config(world: Agent, data: st.DataObject) -> None:
     world.facts = replace(world.facts, config=data.draw(st.sampled_from(CONFIGS)))
 
 
+def change_pools(world: Agent, data: st.DataObject) -> None:
+    """Let addresses stay where they are, or not."""
+    entry = RangeEntry(family=Family.IPV4, text="192.0.2.96/27", subnet="192.0.2.0/24")
+    group = GroupView(
+        namespace="x",
+        name=PoolName("web"),
+        kind=GroupKind.LOCAL,
+        entries=(entry,),
+        is_non_revertive=data.draw(st.booleans()),
+    )
+    world.facts = replace(world.facts, pools=read_groups([group], "x"))
+
+
 def change_node(world: Agent, data: st.DataObject) -> None:
     """Let Kubernetes take other addresses for the node's, or somebody evacuate it."""
     texts = data.draw(st.sets(st.sampled_from((OWN.partition("/")[0], VIPS[0])), max_size=1))
@@ -267,6 +282,7 @@ COMMON_CHANGES: tuple[Change, ...] = (
     change_lease,
     change_members,
     change_config,
+    change_pools,
     change_node,
     change_link,
     change_own,

@@ -117,6 +117,12 @@ def test_a_node_is_a_candidate_if_it_is_configured_and_not_evacuated() -> None:
     assert not is_eligible(None, NODE)
 
 
+def test_addresses_of_a_node_stay_there_if_its_lbnodeagent_wants_it() -> None:
+    """Not by default."""
+    assert configured(LocalSpec(non_revertive=True)).is_non_revertive
+    assert not configured(LocalSpec()).is_non_revertive
+
+
 def test_nobody_is_ignored_if_nobody_is_effective() -> None:
     """Two that configure nothing do not compete."""
     agents = [nodeagent("a", local=None), nodeagent("b", local=None)]

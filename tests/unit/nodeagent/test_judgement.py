@@ -8,9 +8,11 @@ import pytest
 from nodeagent.core.election import Electorate, elect
 from nodeagent.core.fence import HANDOVER_LIMIT
 from nodeagent.core.judgement import ENDPOINTS_WAIT
+from nodeagent.core.remote import read_groups
 from nodeagent.core.verdicts import Away, Here, Verdict, Wait
-from purelb.api.addresses import IPAddress
-from purelb.api.identifiers import ServiceKey
+from purelb.api.addresses import Family, IPAddress
+from purelb.api.groups import GroupKind, GroupView, RangeEntry
+from purelb.api.identifiers import PoolName, ServiceKey
 from purelb.api.links import OUR_MARK
 from purelb.api.views import ServiceView
 from tests.kernel import Agent
@@ -167,6 +169,25 @@ def test_the_holder_of_a_moved_address_lets_go_before_the_named_node_begins() ->
     one.settle(NOW + 2.0)
     assert HOST not in one.kernel.listing(ETH0)
     assert any(write.text is None for write in one.reports[-1].slots)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_an_address_of_a_group_that_wants_it_stays_on_its_node(*, stays: bool) -> None:
+    """On whichever; nobody else takes it while that is a candidate."""
+    entry = RangeEntry(family=Family.IPV4, text="192.0.2.96/27", subnet="192.0.2.0/24")
+    kind, name = GroupKind.LOCAL, PoolName("web")
+    group = GroupView(namespace="x", name=name, kind=kind, entries=(entry,), is_non_revertive=stays)
+    everybody = (member(A), member(B))
+    by_formula = elect(VIP, everybody)
+    holder = A if by_formula == B else B
+    known = facts(
+        service(WEB, announcing_IPv4=f"{holder},eth0,{VIP}"),
+        service(ServiceKey("shop/new"), "192.0.2.101"),
+        members=everybody,
+    )
+    one = agent(replace(known, pools=read_groups([group], "x")))
+    found = verdict(one)
+    assert (A if not isinstance(found, Away) else found.winner) == (holder if stays else by_formula)
 
 
 def test_affinity_waits_a_moment_for_endpoints() -> None:

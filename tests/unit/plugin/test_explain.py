@@ -155,6 +155,17 @@ def test_every_node_has_its_reason(objects: list[Object], node: str, why: str) -
     assert why in choice.why
 
 
+def test_a_holder_that_stays_is_a_reason() -> None:
+    """Its group says so."""
+    local = {"v4pool": scenes.pool("192.0.2.16/28", "192.0.2.0/24"), "nonRevertive": True}
+    base = [one for one in BASE if one["kind"] != "ServiceGroup"]
+    service = web(slots=["node-a,eth0,192.0.2.16"])
+    found = explained([*base, scenes.group("default", local=local), service, READY])
+    nodes = {one.node: one.why for one in found.nodes}
+    assert nodes["node-a"] == "keeps it: it is nonRevertive"
+    assert nodes["node-b"] == "node-a has it, and keeps it"
+
+
 def test_affinity_is_a_reason() -> None:
     """A node without an endpoint stands back."""
     service = web(annotations={"node-affinity": "service-endpoints"})
