@@ -85,6 +85,7 @@ class Sidecar:
             ),
             clock,
             settings.socket.parent / "spoke",
+            drains_softly=settings.drains_softly,
         )
         self.status = StatusWriter(clients.kube, settings.node, clock, self._observe)
         self.cluster = ClusterWriter(clients.kube, self.world, self.reporter, clock, settings.pod)

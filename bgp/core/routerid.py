@@ -34,12 +34,16 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
-    """What is known of the own Node; addresses as (type, text), in order."""
+    """What is known of the own Node; addresses as (type, text), in order.
+
+    `is_evacuated`: somebody wants that traffic goes to other nodes.
+    """
 
     name: NodeName
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     addresses: tuple[tuple[str, str], ...] = ()
+    is_evacuated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

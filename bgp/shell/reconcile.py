@@ -77,9 +77,10 @@ class Loop:
 
     `marker` is a file that says that an engine has spoken: the next one, of this process or of one
     that is started in its place, resumes its sessions where graceful restart is wanted.
+    `drains_softly`: an evacuated node asks neighbors to prefer others and withdraws nothing.
     """
 
-    def __init__(self, parts: Parts, clock: Clock, marker: Path) -> None:
+    def __init__(self, parts: Parts, clock: Clock, marker: Path, *, drains_softly: bool) -> None:
         self.actual: Engine = STOPPED
         self.wanted = Wanted()
         self.imports: Imports = NO_IMPORTS
@@ -89,6 +90,7 @@ class Loop:
         self.turned_at = time.monotonic()
         self.passes = 0
         self._parts, self._clock, self._marker = parts, clock, marker
+        self._drains_softly = drains_softly
         self._wake, self._turn = asyncio.Event(), asyncio.Lock()
         self._generation = 0
         self._hops_as_of = -1
@@ -176,6 +178,7 @@ class Loop:
         self._watch_links(spec)
         self.imports = gather(sources(spec), parts.kernel.links, parts.kernel.addresses)
         await self._find_hops(spec, node)
+        withdraws = self._is_leaving or (node.is_evacuated and not self._drains_softly)
         self.wanted = desire(
             spec,
             World(
@@ -184,10 +187,10 @@ class Loop:
                 passwords=parts.world.passwords,
                 routers=parts.advertiser.routers,
                 next_hops=self.hops,
-                routes=frozenset() if self._is_leaving else self.imports.routes,
+                routes=frozenset() if withdraws else self.imports.routes,
             ),
         )
-        if self._is_depreferred:
+        if self._is_depreferred or (node.is_evacuated and self._drains_softly):
             self.wanted = replace(self.wanted, engine=depreferred(self.wanted.engine))
         parts.exporter.set_policy(export_policy(spec))
         parts.reporter.tell(absences(before.absent, self.wanted.absent))

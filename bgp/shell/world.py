@@ -17,6 +17,7 @@ from bgp.core.routerid import NodeFacts
 from purelb.api.bgp import BgpConfiguration, decode_secret
 from purelb.api.identifiers import NodeName, Uid
 from purelb.api.resources import DecodeError, Node
+from purelb.api.views import is_evacuated
 from purelb.runtime.errors import NotFoundError, PurelbError
 from purelb.runtime.kinds import BGP_CONFIGURATIONS, own_node
 from purelb.runtime.kopf_host import Mirror
@@ -107,4 +108,5 @@ def _facts(node: Node) -> NodeFacts:
         labels=node.metadata.labels or {},
         annotations=node.metadata.annotations or {},
         addresses=tuple((one.type, one.address) for one in node.status.addresses or ()),
+        is_evacuated=is_evacuated(node),
     )

@@ -39,7 +39,7 @@ ANNOUNCING_PREFIX = "purelb.io/announcing"
 ANNOUNCING_LEGACY = ("purelb.io/announcing", "purelb.io/announcing-unknown")
 
 # Operators write this on Nodes.
-EVACUATE = "purelb.io/evacuate"  # "true": the node's agent announces no local address
+EVACUATE = "purelb.io/evacuate"  # "true": the node announces no local address and no route
 
 # Node agents write these on their Leases.
 LEASE_SUBNETS = "purelb.io/subnets"

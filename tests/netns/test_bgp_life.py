@@ -1,6 +1,7 @@
 """Sidecars through the life of a configuration and of a node: changes, mistakes, ends."""
 
 import asyncio
+import functools
 import signal
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from playground import daemons
 from playground.api import path_of
 from playground.router import Router
+from purelb.api.annotations import EVACUATE
 from tests.netns.bgpscene import (
     LINK,
     SECONDS,
@@ -35,6 +37,7 @@ FAR: Body = {
     "metadata": {"name": "far", "namespace": "purelb-system"},
     "spec": {"remote": {"v4pool": {"pool": "203.0.113.0/28", "subnet": "203.0.113.0/24"}}},
 }
+NODE_A = path_of("Node", name="node-a")
 LEARNED = "198.51.100.0/24 via 192.0.2.1"
 
 
@@ -235,17 +238,42 @@ def test_routes_are_marked_before_they_are_withdrawn_where_that_is_asked_for() -
         await stage.add("node-a", "10.0.0.1/32")
         await stage.routes(lambda found: set(found) == {"10.0.0.1"})
         await stage.cluster.signal(stage.sidecar("node-a"), signal.SIGTERM)
-
-        async def is_marked() -> bool:
-            found = await stage.router.show("bgp ipv4 unicast 10.0.0.1/32")
-            paths = found.get("paths") or [{}]
-            return "graceful-shutdown" in str(paths[0].get("community", {}).get("string"))
-
-        await stage.until(is_marked)
+        await stage.until(functools.partial(_is_marked, stage))
         assert await stage.cluster.wait(stage.sidecar("node-a")) == 0
         await stage.routes(lambda found: not found)
 
     play(story)
+
+
+@pytest.mark.parametrize("drain", ["withdraw", "graceful-shutdown"])
+def test_an_evacuated_node_is_no_way_until_it_is_uncordoned(drain: str) -> None:
+    """Its routes go, or are marked; the session stays."""
+
+    async def story(stage: Scene) -> None:
+        await stage.start(BGP_DRAIN=drain)
+        await stage.apply(configuration())
+        await stage.add("node-a", "10.0.0.1/32")
+        await stage.routes(lambda found: set(found) == {"10.0.0.1"})
+        await stage.cluster.api.patch(NODE_A, {"metadata": {"annotations": {EVACUATE: "true"}}})
+        if drain == "withdraw":
+            await stage.routes(lambda found: not found)
+        else:
+            await stage.until(functools.partial(_is_marked, stage))
+        await stage.cluster.api.patch(NODE_A, {"metadata": {"annotations": {EVACUATE: None}}})
+
+        async def is_back() -> bool:
+            found = await stage.router.show("bgp ipv4 unicast 10.0.0.1/32")
+            return bool(found.get("paths")) and not await _is_marked(stage)
+
+        await stage.until(is_back)
+
+    play(story)
+
+
+async def _is_marked(stage: Scene) -> bool:
+    found = await stage.router.show("bgp ipv4 unicast 10.0.0.1/32")
+    paths = found.get("paths") or [{}]
+    return "graceful-shutdown" in str(paths[0].get("community", {}).get("string"))
 
 
 def test_a_changed_label_of_the_node_changes_its_neighbors() -> None:
