@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from allocator.core.guards import Guard, guard_address, guard_network
 from purelb.api.addresses import parse_ip, parse_network
 from purelb.api.resources import EndpointSlice, Node, ServiceCidr
+from purelb.api.views import LeaseView
 
 
 def node_guards(node: Node) -> tuple[Guard, ...]:
@@ -28,6 +29,11 @@ def api_server_guards(found: EndpointSlice) -> tuple[Guard, ...]:
     endpoints = found.endpoints or ()
     texts = [text for endpoint in endpoints for text in endpoint.addresses or ()]
     return tuple(_addresses(texts, "the API server"))
+
+
+def lease_guards(lease: LeaseView) -> tuple[Guard, ...]:
+    """Return the gateways of a node; nodes of one network have the same."""
+    return tuple(guard_address(gateway, "the nodes' gateway") for gateway in lease.gateways)
 
 
 def _addresses(texts: Iterable[str], owner: str) -> Iterable[Guard]:

@@ -1,7 +1,8 @@
 """Watches what belongs to the cluster itself: nodes, their Pods, Services' own addresses, the API.
 
-Belongs here: which objects tell it. Does not: what follows (`allocator.core.guarding`). A kind that
-is not served, or not allowed as under PureLB's own RBAC, guards nothing and delays nothing.
+Belongs here: which objects tell it; those that others watch are passed to `note`. Does not: what
+follows (`allocator.core.guarding`). A kind that is not served, or not allowed as under PureLB's own
+RBAC, guards nothing and delays nothing.
 """
 
 import asyncio
@@ -64,7 +65,7 @@ class GuardWatch:
     def _kind(self, path: str, view: Callable[[bytes], Found], only: str = "") -> _Kind:
         selector = (("fieldSelector", f"metadata.name={only}"),) if only else ()
         source: Source[Found] = Source(path=path, view=view, selector=selector)
-        informer = Informer(self._kube, source, self._changed, self._clock)
+        informer = Informer(self._kube, source, self.note, self._clock)
         return _Kind(informer, source, asyncio.Event())
 
     async def _follow(self, kind: _Kind) -> None:
@@ -91,7 +92,8 @@ class GuardWatch:
             else:
                 return
 
-    def _changed(self, old: Found | None, new: Found | None) -> None:
+    def note(self, old: Found | None, new: Found | None) -> None:
+        """Take in what an object guarded and guards now."""
         if old == new:
             return  # a node's heartbeat
         for guard in new or ():

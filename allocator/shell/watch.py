@@ -5,6 +5,7 @@ import contextlib
 import logging
 
 from allocator.core.affected import affected_by_subnets, announced_by
+from allocator.core.guarding import lease_guards
 from allocator.core.guards import Guards
 from allocator.core.pool import PoolSet
 from allocator.core.pools import build_pools
@@ -103,6 +104,8 @@ class Watches:
             self._term.worker.mark([key])
 
     def _lease_changed(self, old: LeaseView | None, new: LeaseView | None) -> None:
+        guarded = (lease_guards(lease) if lease is not None else None for lease in (old, new))
+        self._guards.note(*guarded)
         if self._store.set_lease(old, new) and self._term is not None:
             world, ledger = self._store.snapshot(), self._term.ledger
             self._term.worker.mark(affected_by_subnets(world, ledger))

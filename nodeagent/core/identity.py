@@ -1,4 +1,4 @@
-"""By which MACs the nodes of a cluster know each other. Pure.
+"""By what the nodes of a cluster know each other, MACs most of all. Pure.
 
 Belongs here: what the own Lease shows, and what the Leases of others have shown, so that a node's
 word about an address is not taken for a stranger's. Does not: what strangers say (`conflicts`).
@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 
 from nodeagent.core.links import Selection
 from nodeagent.core.rest import MAC_LENGTH
+from purelb.api.addresses import IPAddress, sort_key
 from purelb.api.identifiers import NodeName
-from purelb.api.links import Link
-from purelb.api.views import MOST_MACS
+from purelb.api.links import DefaultRoute, Link
+from purelb.api.views import MOST_GATEWAYS, MOST_MACS
 
 
 def shown_macs(links: Iterable[Link], selection: Selection) -> tuple[bytes, ...]:
@@ -21,6 +22,14 @@ def shown_macs(links: Iterable[Link], selection: Selection) -> tuple[bytes, ...]
     """
     found = dict.fromkeys(_macs(links, selection))
     return tuple(sorted(list(found)[:MOST_MACS]))
+
+
+def shown_gateways(routes: Iterable[DefaultRoute]) -> tuple[IPAddress, ...]:
+    """Return the gateways of default routes that a pool could contain, sorted, each once."""
+    found = {route.gateway for route in routes if route.gateway is not None}
+    return tuple(sorted((one for one in found if not one.is_link_local), key=sort_key))[
+        :MOST_GATEWAYS
+    ]
 
 
 def _macs(links: Iterable[Link], selection: Selection) -> Iterator[bytes]:

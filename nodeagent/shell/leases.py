@@ -14,10 +14,11 @@ from typing import NoReturn
 from nodeagent.core.config import NodeConfig, Unconfigured, is_eligible
 from nodeagent.core.contact import Contact
 from nodeagent.settings import Settings
-from purelb.api.addresses import IPNetwork
+from purelb.api.addresses import IPAddress, IPNetwork
 from purelb.api.annotations import (
     LEASE_ANNOUNCES,
     LEASE_CONDITIONS,
+    LEASE_GATEWAYS,
     LEASE_HEARTBEATS,
     LEASE_INSTANCE,
     LEASE_MACS,
@@ -178,6 +179,7 @@ class Shown:
     subnets: tuple[IPNetwork, ...]
     macs: tuple[bytes, ...]
     conditions: str
+    gateways: tuple[IPAddress, ...] = ()
     has_heartbeats: bool = False
 
 
@@ -196,6 +198,7 @@ def lease_content(
     annotations = {
         LEASE_NON_REVERTIVE: "true" if stays else "false",
         LEASE_SUBNETS: ",".join(sorted(map(str, subnets))),
+        LEASE_GATEWAYS: ",".join(map(str, shown.gateways)),
         LEASE_MACS: ",".join(mac.hex(":") for mac in shown.macs),
         LEASE_INSTANCE: settings.instance,
         LEASE_CONDITIONS: shown.conditions,

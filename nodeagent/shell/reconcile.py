@@ -18,7 +18,7 @@ from nodeagent.core.dummy import Failure
 from nodeagent.core.election import Electorate, Member
 from nodeagent.core.facts import Facts
 from nodeagent.core.fence import may_keep
-from nodeagent.core.identity import shown_macs
+from nodeagent.core.identity import shown_gateways, shown_macs
 from nodeagent.core.installed import (
     Outcome,
     adopt,
@@ -292,6 +292,7 @@ class Loop:
         shown = Shown(
             subnets=desired.selection.subnets,
             macs=shown_macs(observed.links, desired.selection),
+            gateways=shown_gateways(observed.routes),
             conditions=parts.inspector.conditions,
             has_heartbeats=parts.beats.is_on,
         )

@@ -45,6 +45,7 @@ EVACUATE = "purelb.io/evacuate"  # "true": the node announces no local address a
 LEASE_SUBNETS = "purelb.io/subnets"
 LEASE_INSTANCE = "purelb.io/instance"
 LEASE_CONDITIONS = "purelb.io/conditions"  # what is wrong on the node (`purelb.api.conditions`)
+LEASE_GATEWAYS = "purelb.io/gateways"  # of the node's default routes, separated by commas
 LEASE_MACS = "purelb.io/macs"  # under which the node may speak of addresses
 LEASE_HEARTBEATS = "purelb.io/heartbeats"  # "true": the node sends them
 LEASE_ANNOUNCES = "purelb.io/announces"  # "false": subnets are shown, the node is no candidate

@@ -22,6 +22,7 @@ LEASE_PREFIX = "purelb-node-"
 FAMILY = {family.value: family for family in Family}
 NO_UID = Uid("")
 MOST_MACS, MAC_BYTES = 64, 6  # entries read of a Lease's MACs
+MOST_GATEWAYS = 32  # entries read of a Lease's gateways
 MOST_SUBNETS = 256  # entries read of a Lease's subnets
 
 
@@ -93,8 +94,9 @@ class LeaseView:
     `duration` in seconds and `renewed` as the holder's own wall-clock text: the text only tells
     whether something changed, never how long ago. `is_announcing` is False where the node shows its
     subnets but wants no address. `macs` are six bytes each. `has_heartbeats`: it sends them.
-    `heeds_wishes`: its agent knows that Services may name a node and holders may stay, as PureLB's
-    do not. `is_non_revertive`: what the node has stays there.
+    `gateways` are those of its default routes. `heeds_wishes`: its agent knows that Services may
+    name a node and holders may stay, as PureLB's do not. `is_non_revertive`: what the node has
+    stays there.
     """
 
     node: NodeName
@@ -106,6 +108,7 @@ class LeaseView:
     instance: str = ""
     is_announcing: bool = True
     macs: frozenset[bytes] = frozenset()
+    gateways: tuple[IPAddress, ...] = ()
     has_heartbeats: bool = False
     heeds_wishes: bool = True
     is_non_revertive: bool = False
@@ -180,6 +183,7 @@ def view_lease(lease: Lease) -> LeaseView | None:
         instance=keys.get(annotations.LEASE_INSTANCE, ""),
         is_announcing=keys.get(annotations.LEASE_ANNOUNCES) != "false",
         macs=parse_macs(keys.get(annotations.LEASE_MACS, "")),
+        gateways=parse_gateways(keys.get(annotations.LEASE_GATEWAYS, "")),
         has_heartbeats=keys.get(annotations.LEASE_HEARTBEATS) == "true",
         heeds_wishes=annotations.LEASE_ANNOUNCES in keys,
         is_non_revertive=keys.get(annotations.LEASE_NON_REVERTIVE) == "true",
@@ -243,6 +247,17 @@ def parse_macs(text: str) -> frozenset[bytes]:
         if len(mac) == MAC_BYTES:
             found.add(mac)
     return frozenset(found)
+
+
+def parse_gateways(text: str) -> tuple[IPAddress, ...]:
+    """Parse a Lease's comma-separated addresses; what does not parse is dropped."""
+    found = []
+    for entry in text.split(",")[:MOST_GATEWAYS] if text else ():
+        try:
+            found.append(parse_ip(entry))
+        except ValueError:
+            continue
+    return tuple(found)
 
 
 def _ingress(service: Service) -> tuple[IPAddress, ...]:

@@ -362,11 +362,6 @@ def test_addresses_of_nodes_are_given_to_nobody_and_the_group_says_so() -> None:
         kind = "application/merge-patch+json"
         await api.send("PATCH", f"/api/v1/nodes/{name}/status", status, kind=kind)
 
-    async def guarded(api: Api, words: str) -> bool:
-        (group,) = await api.items(f"/apis/purelb.io/v2/namespaces/{NAMESPACE}/servicegroups")
-        conditions = group.get("status", {}).get("conditions") or ()
-        return any(words in one["message"] for one in conditions if one["type"] == "Guarded")
-
     async def work(api: Api) -> None:
         await api.group()
         await node(api, "a", "192.0.2.0")
@@ -374,8 +369,31 @@ def test_addresses_of_nodes_are_given_to_nobody_and_the_group_says_so() -> None:
             await api.service("first")
             assert await api.addresses("first") == ["192.0.2.1"]
             await node(api, "b", "192.0.2.2")
-            await api.until(lambda: guarded(api, "192.0.2.2 (Node b)"), "the new node is known")
+            await api.until(lambda: _guarded(api, "192.0.2.2 (Node b)"), "the new node is known")
             await api.service("second")
             assert await api.addresses("second") == ["192.0.2.3"]
+
+    scenario(work)
+
+
+async def _guarded(api: Api, words: str) -> bool:
+    (group,) = await api.items(f"/apis/purelb.io/v2/namespaces/{NAMESPACE}/servicegroups")
+    conditions = group.get("status", {}).get("conditions") or ()
+    return any(words in one["message"] for one in conditions if one["type"] == "Guarded")
+
+
+def test_the_gateways_that_agents_see_are_given_to_nobody_and_the_group_says_so() -> None:
+    """They are on the Leases of the nodes."""
+
+    async def work(api: Api) -> None:
+        await api.group()
+        shown = {"purelb.io/gateways": "192.0.2.0,2001:db8::1"}
+        metadata = {"name": "purelb-node-a", "annotations": shown}
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+        await api.send("POST", path, {"metadata": metadata, "spec": {"holderIdentity": "a"}})
+        async with allocator(api):
+            await api.until(lambda: _guarded(api, "192.0.2.0 (the nodes' gateway)"), "it is known")
+            await api.service("first")
+            assert await api.addresses("first") == ["192.0.2.1"]
 
     scenario(work)

@@ -4,9 +4,17 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from allocator.core.guarding import api_server_guards, cidr_guards, node_guards
+from allocator.core.guarding import api_server_guards, cidr_guards, lease_guards, node_guards
 from allocator.core.guards import Guard, guard_address, guard_network
-from purelb.api.resources import EndpointSlice, Node, Object, ServiceCidr, convert
+from purelb.api.resources import (
+    EndpointSlice,
+    Lease,
+    Node,
+    Object,
+    ServiceCidr,
+    convert,
+)
+from purelb.api.views import view_lease
 
 
 def guards(kind: type[Object], **body: object) -> tuple[Guard, ...]:
@@ -52,6 +60,18 @@ def test_the_api_server_guards_the_addresses_of_its_endpoints() -> None:
     found = guards(EndpointSlice, endpoints=endpoints)
     assert found == tuple(
         guard_address(ip_address(text), "the API server") for text in ("192.0.2.1", "192.0.2.2")
+    )
+
+
+def test_a_lease_guards_the_gateways_of_its_node() -> None:
+    """All nodes of a network have the same ones: the words name none of them."""
+    shown = {"purelb.io/gateways": "192.0.2.1,x,2001:db8::1"}
+    metadata = {"name": "purelb-node-one", "annotations": shown}
+    found = view_lease(convert({"metadata": metadata}, Lease))
+    assert found is not None
+    assert lease_guards(found) == tuple(
+        guard_address(ip_address(text), "the nodes' gateway")
+        for text in ("192.0.2.1", "2001:db8::1")
     )
 
 

@@ -1,7 +1,11 @@
 """Nodes tell each other from strangers by the MACs on their Leases."""
 
-from nodeagent.core.identity import MacBook, shown_macs
+from ipaddress import ip_address
+
+from nodeagent.core.identity import MacBook, shown_gateways, shown_macs
 from nodeagent.core.links import Selection
+from purelb.api.addresses import Family
+from purelb.api.links import DefaultRoute
 from purelb.api.views import MOST_MACS, parse_macs
 from tests.unit.nodeagent.builders import MAC, A, B, agent, kernel, link
 
@@ -35,6 +39,17 @@ def test_what_a_node_shows_is_bounded_and_its_own_links_come_first() -> None:
     assert len(found) == MOST_MACS
     assert MAC in found
     assert parse_macs(",".join(mac.hex(":") for mac in found)) == frozenset(found)
+
+
+def test_a_node_shows_the_gateways_that_a_pool_could_contain() -> None:
+    """Each once; those of the link alone are in no pool."""
+    texts = ("2001:db8::1", "192.0.2.1", "fe80::1", "192.0.2.1")
+    routes = [
+        DefaultRoute(family=Family.IPV4, metric=0, index=2, gateway=ip_address(text))
+        for text in texts
+    ]
+    routes.append(DefaultRoute(family=Family.IPV4, metric=0, index=3, gateway=None))
+    assert shown_gateways(routes) == (ip_address("192.0.2.1"), ip_address("2001:db8::1"))
 
 
 def test_what_does_not_parse_is_no_mac() -> None:
