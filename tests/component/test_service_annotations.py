@@ -55,6 +55,8 @@ TABLE: dict[str, dict[str, str]] = {
     f"{P}announcing-IPv6": {"": SERVED, "a,b,2001:db8::": SERVED},
     f"{P}announcing": {"": SERVED},
     f"{P}announcing-unknown": {"": SERVED},
+    annotations.ANNOUNCE_NODE: {"": SERVED, "nobody": SERVED},
+    annotations.EVACUATE: {"true": SERVED},  # that of a Node
     f"{P}announce-nod": {"node-a": SERVED},  # none of ours
 }
 CASES = [
