@@ -98,6 +98,11 @@ class Node:
         self.agent = Agent(kernel=self.host, facts=known)
 
     @property
+    def is_served(self) -> bool:
+        """Whether the API server answers it."""
+        return self.has_api and not self.is_unanswered
+
+    @property
     def works(self) -> bool:
         """Whether the agent does anything."""
         return self.is_running and not self.is_stopped and not self.is_paused and self.has_power
@@ -241,8 +246,10 @@ class Cluster:
     def _watch(self, node: Node, now: Instant) -> None:
         self._listen_to_api(node, now)
         node.fresh_since = node.contact.whole_since(node.listed_since, now)
-        if node.is_unanswered or not node.has_api:
+        if not node.is_served:
             return
+        if node.writes != self.store.writes:
+            node.writes, node.pass_at = self.store.writes, -1e9  # a changed Service wakes
         for name, lease in self.store.leases.items():
             if node.watched.get(name) is not lease:
                 node.watched[name] = lease
@@ -301,7 +308,7 @@ class Cluster:
         if agent.ops:
             node.pass_at = now  # its own changes wake it
             node.beat_at = now  # and are told at once
-        if node.has_api:
+        if node.is_served:
             for wanted in done.slots:
                 self.store.write(wanted)
 
@@ -314,7 +321,7 @@ class Cluster:
         return replace(
             known,
             lease=node.lease,
-            services=dict(self.store.services) if node.has_api else known.services,
+            services=dict(self.store.services) if node.is_served else known.services,
             electorate=Electorate(members_of(leases, own)) if is_listed else None,
             expired=node.sightings.expired(),
             renewed=node.sightings.renewed_at(),

@@ -21,6 +21,13 @@ def api_down(cluster: Cluster) -> None:
         node.has_api = False
 
 
+def api_hangs(cluster: Cluster) -> None:
+    """The API server takes requests and answers nobody, or not one of the nodes."""
+    nodes = cluster.nodes if cluster.random.random() < 0.5 else [_any(cluster)]
+    for node in nodes:
+        node.is_unanswered = True
+
+
 def killed(cluster: Cluster) -> None:
     """An agent dies; its kernel goes on."""
     _any(cluster).is_running = False
@@ -87,6 +94,7 @@ def without_datagrams(cluster: Cluster) -> None:
 FAULTS: tuple[Callable[[Cluster], None], ...] = (
     without_api,
     api_down,
+    api_hangs,
     killed,
     stopped,
     powered_off,
@@ -102,7 +110,7 @@ FAULTS: tuple[Callable[[Cluster], None], ...] = (
 def heal(cluster: Cluster) -> None:
     """Mend the nodes, and mostly the wire."""
     for node in cluster.nodes:
-        node.has_api = True
+        node.has_api, node.is_unanswered = True, False
         node.is_paused = node.is_stopped = False
         if not node.is_running:
             node.power_on(cluster.now)
