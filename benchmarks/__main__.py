@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import allocator, bgp, core, failover, plugin
+from benchmarks import allocator, bgp, core, failover, heartbeats, plugin
 from benchmarks.agent import agent
 from benchmarks.figures import save, show, summarize
 from benchmarks.world import Figures, footprint, probe
@@ -113,12 +113,13 @@ BENCHES: dict[str, Bench] = {
     "drift": drift,
     "failover": failover.failover,
     "failover-leases": failover.failover_by_leases,
+    "heartbeats": heartbeats.measure,
     "agent": agent,
     "bgp": bgp.measure,
 }
 PURE = {"core": core.measure}  # those that need no world
 HOSTED = {"plugin": plugin.measure}  # those that need an API server only
-NODES = {"allocator": 1, "bgp": 1}  # of the world, 3 otherwise
+NODES = {"allocator": 1, "bgp": 1, "heartbeats": 2}  # of the world, 3 otherwise
 
 
 async def run(names: list[str], control_plane: str) -> None:
