@@ -109,16 +109,20 @@ class Neighbors:
     has_api: bool = True
 
     def needs_silence(self, slot: Slot | None, me: NodeName) -> bool:
-        """Tell whether an address may be taken only if nobody answers for it.
+        """Tell whether an address that is not here may be taken only if nobody answers for it.
 
-        A holder clears its slot when it has withdrawn, but a slot may be a relic. Without the API
-        nobody can write any, so they mean nothing, not even our own; and while a member's agent is
-        silent but its Lease counts, its kernel may have what others have taken and given up since.
+        A holder clears its slot when it has withdrawn, but a slot may be a relic; our own is one,
+        where another could not write its own yet. Without the API nobody can, so slots mean
+        nothing; and while a member's agent is silent but its Lease counts, its kernel may have what
+        others have taken and given up since, or what it took while we were away.
         """
         if self.reach is None or (slot is not None and slot.node in self.reach.given_up):
             return False
-        if slot is None or slot.node == me:
-            return not self.has_api or not self.reach.excluded <= self.reach.given_up
+        if slot is None:
+            silent = self.reach.excluded | self.reach.missed
+            return not self.has_api or not silent <= self.reach.given_up
+        if slot.node == me:
+            return True
         return slot.node in self.reach.heard or slot.node not in self.expired
 
     def is_out_of_sight(self, slot: Slot | None) -> bool:

@@ -41,6 +41,7 @@ ADDRESSES = tuple(parse_ip(vip) for vip in VIPS)
 LATEST = 1.06  # seconds by which a kernel takes an address away late (measured)
 DEADLINE = DURATION / 4  # seconds in which a renewal must be answered
 LONGEST_SILENCE = DURATION / 2  # seconds without a word of any Lease: the view may lack some
+LATE = 0.6  # seconds for which an agent that comes late does nothing at most
 PASS_SECONDS = 1.0  # between two passes that nothing asks for
 GATEWAY = NodeName("gateway")
 
@@ -175,7 +176,7 @@ class Cluster:
                     continue
                 node.host.advance(self.now - node.offset)
                 if self.hiccups and self.random.random() < self.hiccups:
-                    node.busy_until = self.now + self.random.uniform(0.1, 0.6)
+                    node.busy_until = self.now + self.random.uniform(0.1, LATE)
                 if node.works and self.now >= node.busy_until:
                     self._act(node, self.now - node.offset)
             self._check()

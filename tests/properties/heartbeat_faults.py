@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.properties.heartbeat_cluster import VIPS, Cluster, Node
+from tests.properties.heartbeat_cluster import LATE, VIPS, Cluster, Node
 
 # Seconds for which two nodes that see each other may answer for one address: one that was paused
 # finds out within an interval, and withdraws.
@@ -149,7 +149,8 @@ def play(seed: int, size: int | None = None) -> None:
     mend_wire(cluster)
     heal(cluster)
     cluster.run(26.0)
-    assert cluster.longest <= LONGEST, f"seed {seed}: {cluster.longest:.2f} s on two nodes: {told}"
+    bound = LONGEST + LATE if cluster.hiccups else LONGEST  # who comes late yields late
+    assert cluster.longest <= bound, f"seed {seed}: {cluster.longest:.2f} s on two nodes: {told}"
     counts = [len(cluster.holders(vip)) for vip in VIPS]
     assert counts == [1] * len(VIPS), f"seed {seed}: holders at the end {counts}: {told}"
 

@@ -232,3 +232,23 @@ def test_an_api_server_that_hangs_costs_nothing_whenever_renewals_were_due(first
     for _ in range(60):
         cluster.run(DURATION / 20)
         assert places(cluster) == before
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_node_whose_cable_was_out_asks_the_wire_before_it_goes_on(seed: int) -> None:
+    """Its slot is as it was, because the API server hung when another one took over."""
+    cluster = settled(3, seed)
+    victim = holder(cluster)
+    for node in cluster.nodes:
+        node.is_unanswered = True
+    cluster.run(0.2)
+    for other in cluster.everybody:
+        if other != victim.name:
+            cluster.wire.part(victim.name, other)
+    cluster.run(2.0)
+    assert len(cluster.holders(WEB)) == 1
+    for node in cluster.nodes:
+        node.is_unanswered = False
+    mend_wire(cluster)
+    cluster.run(3.0)
+    assert cluster.longest == 0.0

@@ -136,7 +136,9 @@ def test_what_is_heard_on_a_network_can_deny_its_addresses(
         (heard(heard=frozenset({NodeName("dead")})), slot("dead"), True),
         (heard(), None, False),
         (heard(absent=frozenset({B})), None, True),
-        (heard(yielding=frozenset({B}), given_up=frozenset({B})), slot(A), False),
+        (heard(missed=frozenset({B})), None, True),
+        (heard(yielding=frozenset({B}), given_up=frozenset({B})), None, False),
+        (heard(), slot(A), True),
         (replace(heard(), has_api=False), slot(A), True),
     ],
 )

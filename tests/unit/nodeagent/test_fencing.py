@@ -50,7 +50,8 @@ def pools(fencing: Fencing) -> RemotePools:
 def known(fencing: Fencing, *nodes: NodeName, reach: Reach, **slots: str) -> Facts:
     """Build what node-a knows of a Service in a group with this choice."""
     found = facts(service(WEB, **slots), members=tuple(member(node) for node in nodes))
-    return replace(found, pools=pools(fencing), reach={ETH0: reach}, is_fresh=True)
+    free = frozenset({VIP})  # nobody answers on the wire
+    return replace(found, pools=pools(fencing), reach={ETH0: reach}, is_fresh=True, silent=free)
 
 
 def verdict(one: Agent) -> Verdict:
@@ -71,7 +72,7 @@ def test_a_silent_node_loses_a_strict_address_only_with_its_lease(
     fencing: Fencing, *, is_taken: bool
 ) -> None:
     """Though a quorum does not hear it, and nobody answers for the address."""
-    heard = replace(known(fencing, A, B, reach=B_IS_GONE, **SLOT_B), silent=frozenset({VIP}))
+    heard = known(fencing, A, B, reach=B_IS_GONE, **SLOT_B)
     assert isinstance(verdict(agent(heard)), Here) is is_taken
     ended = replace(heard, electorate=facts().electorate, expired=frozenset({B}))
     assert isinstance(verdict(agent(ended)), Here)
@@ -82,7 +83,7 @@ def test_the_winner_of_a_strict_address_waits_for_the_lease_of_a_silent_holder()
     third = NodeName("node-z")  # no candidate here, but its slot is there
     slots = {"announcing_IPv4": f"{third},eth0,{VIP}"}
     gone = Reach(has_quorum=True, absent=frozenset({third}))
-    found = replace(known(Fencing.STRICT, A, reach=gone, **slots), silent=frozenset({VIP}))
+    found = known(Fencing.STRICT, A, reach=gone, **slots)
     assert isinstance(verdict(agent(found)), Wait)
     heard = replace(found, reach={ETH0: Reach(has_quorum=True, heard=frozenset({third}))})
     assert isinstance(verdict(agent(heard)), Here)
