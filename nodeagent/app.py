@@ -15,6 +15,7 @@ from nodeagent.shell.announcer import Announcer
 from nodeagent.shell.heartbeats import Heartbeats
 from nodeagent.shell.heartkeys import KeyFile
 from nodeagent.shell.inspector import Inspector
+from nodeagent.shell.keeping import Keeping
 from nodeagent.shell.kernel import Kernel
 from nodeagent.shell.leases import LeaseKeeper
 from nodeagent.shell.metrics import AgentMetrics, Snapshot, Tallies
@@ -78,6 +79,7 @@ class Agent:
         self.loop.connect(
             Parts(
                 keeper=self.keeper,
+                keeping=Keeping(self.world, self.keeper, self.beats, clock),
                 announcer=self.announcer,
                 prober=self.prober,
                 beats=self.beats,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from nodeagent.core.config import NodeConfig, Unconfigured, is_eligible
-from nodeagent.core.contact import Contact
+from nodeagent.core.contact import DOUBT, Contact
 from nodeagent.settings import Settings
 from purelb.api.addresses import IPAddress, IPNetwork
 from purelb.api.annotations import (
@@ -143,6 +143,7 @@ class LeaseKeeper:
         """Renew once; returns how long to wait before the next time."""
         sent_at = self._clock.now()  # an answer may be late: the right counts from the sending
         self.contact.asked(sent_at)
+        doubt = asyncio.get_running_loop().call_later(DOUBT * self._duration, self._on_change)
         try:
             await self._store.renew(content)
         except PurelbError as error:
@@ -151,6 +152,8 @@ class LeaseKeeper:
             self._step(RenewFailed())
             asked = error.retry_after if isinstance(error, TransientError) else None
             return self._pause(asked or 0.0)
+        finally:
+            doubt.cancel()
         self.counts.renewed += 1
         self.contact.answered(self._clock.now())
         self._step(RenewOk(sent_at))

@@ -17,7 +17,6 @@ from nodeagent.core.desired import desire
 from nodeagent.core.dummy import Failure
 from nodeagent.core.election import Electorate, Member
 from nodeagent.core.facts import Facts
-from nodeagent.core.fence import may_keep
 from nodeagent.core.identity import shown_gateways, shown_macs
 from nodeagent.core.installed import (
     Outcome,
@@ -40,6 +39,7 @@ from nodeagent.settings import Settings
 from nodeagent.shell.announcer import Announcer
 from nodeagent.shell.heartbeats import Heartbeats, Saying
 from nodeagent.shell.inspector import Inspector, Pass
+from nodeagent.shell.keeping import Keeping
 from nodeagent.shell.kernel import Kernel
 from nodeagent.shell.leases import LeaseKeeper, Shown, lease_content
 from nodeagent.shell.metrics import AgentMetrics
@@ -69,6 +69,7 @@ class Parts:
     """Who carries out what passes decide."""
 
     keeper: LeaseKeeper
+    keeping: Keeping
     announcer: Announcer
     prober: Prober
     beats: Heartbeats
@@ -113,7 +114,7 @@ class Loop:
     def connect(self, parts: Parts) -> None:
         """Say who carries out what passes decide; before `run`."""
         self._parts = parts
-        parts.beats.connect(self._say, self._keep)
+        parts.beats.connect(self._say, parts.keeping.keep)
 
     def may_send(self, address: IPAddress) -> bool:
         """Tell whether the last pass still had the address here, within its right."""
@@ -178,6 +179,7 @@ class Loop:
     async def make_pass(self) -> Instant:
         """Make one pass; returns when time alone calls for the next."""
         parts, now = self._connected, self._clock.now()
+        parts.keeping.keep()
         parts.keeper.tick(now)
         self._announced = unannounced(self._announced, self._kernel.take_interrupted())
         audits = self._kernel.counts.audits
@@ -186,7 +188,7 @@ class Loop:
             self._is_empty = self._is_gone = False  # the pass before may have filled it
             return now + RETRY_SECONDS  # not read completely: nothing follows from that
         parts.prober.note_duplicates(self._duplicates())
-        fresh_since = self._fresh_since()
+        fresh_since = self._connected.keeping.fresh_since()
         self.electorate = self._world.electorate(self._own_member(now), fresh_since)
         desired = desire(self._facts(observed, fresh_since), now)
         if self._adopt(observed, desired):
@@ -345,7 +347,7 @@ class Loop:
 
     def _say(self, index: int) -> Saying:
         """Return what a heartbeat on a link says now."""
-        now, fresh_since = self._clock.now(), self._fresh_since()
+        now, fresh_since = self._clock.now(), self._connected.keeping.fresh_since()
         seen, lease = self._observed, self._connected.keeper.lease
         return Saying(
             standing=standing(lease, now),
@@ -354,20 +356,6 @@ class Loop:
             epoch=max(self._epoch, self._connected.beats.epoch),
             claims={a: epoch for a, (link, epoch) in self._claims.items() if link == index},
         )
-
-    def _keep(self) -> None:
-        """Let a quorum stand in for renewals while the API is away."""
-        now, reach = self._clock.now(), self._connected.beats.reach.values()
-        self._connected.keeper.alarm(now, is_alarmed=any(one.is_alarmed for one in reach))
-        if self._fresh_since() is None and may_keep(reach):
-            self._connected.keeper.keep(now)
-
-    def _fresh_since(self) -> Instant | None:
-        """Return since when no change of a Lease can have escaped us; None if one may now."""
-        since = self._world.fresh_since()
-        if not self._connected.beats.is_on:
-            return since
-        return self._connected.keeper.contact.whole_since(since, self._clock.now())
 
     def _announce(self, outcomes: tuple[Outcome, ...], found: Report) -> None:
         announcer, prober = self._connected.announcer, self._connected.prober
