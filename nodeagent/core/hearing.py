@@ -5,11 +5,11 @@ Belongs here: the record, and which datagrams count. Does not: the rules (`peers
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from nodeagent.core.beats import ECHO_BITS, Beat, Seen, is_news, node_id
+from nodeagent.core.beats import ECHO_BITS, Beat, Echoes, Seen, is_news, node_id
 from nodeagent.core.peers import (
     LOST,
     MISSED,
@@ -59,6 +59,7 @@ class Hearing:
     _sent: dict[int, Instant] = field(default_factory=dict)
     _peers: dict[NodeName, Peer] = field(default_factory=dict)
     _seen: dict[NodeName, Seen] = field(default_factory=dict)
+    _heard: dict[NodeName, tuple[Hashable, frozenset[int]]] = field(default_factory=dict)
     _claims: dict[NodeName, dict[IPAddress, _Told]] = field(default_factory=dict)
 
     def admit(
@@ -74,7 +75,7 @@ class Hearing:
         """
         self.members, self.mute, self.former = members, mute, former - members
         for node in self._peers.keys() - members - former:
-            for record in (self._peers, self._seen, self._claims):
+            for record in (self._peers, self._seen, self._heard, self._claims):
                 record.pop(node, None)
 
     def sent(self, sequence: int, now: Instant) -> None:
@@ -91,7 +92,8 @@ class Hearing:
         """
         if beat.node == self.me or beat.node not in self.members | self.former:
             return False
-        echoed_at = self._sent.get(beat.hears.get(node_id(self.me), -1))
+        echo = beat.hears.get(node_id(self.me))
+        echoed_at = self._sent.get(echo) if echo is not None else None
         if not is_news(self._seen.get(beat.node), beat, is_echo_fresh=echoed_at is not None):
             self.refused += 1
             return False
@@ -107,12 +109,20 @@ class Hearing:
             is_empty=beat.is_empty,
             knows_gateway=beat.knows_gateway,
             fresh_for=beat.fresh_for,
-            hears=frozenset(beat.hears),
+            hears=self._heard_by(beat),
             two_way_at=max(echoed_at or -math.inf, before.two_way_at if before else -math.inf),
         )
         self._peers[beat.node] = after
         has_news = self._claim(beat)
         return has_news or before is None or self._is_different(before, after, now)
+
+    def _heard_by(self, beat: Beat) -> frozenset[int]:
+        """Return whom the sender hears; the same object as long as these are the same."""
+        nodes = beat.hears.nodes if isinstance(beat.hears, Echoes) else tuple(beat.hears)
+        known = self._heard.get(beat.node)
+        if known is None or known[0] != nodes:
+            self._heard[beat.node] = known = nodes, frozenset(beat.hears)
+        return known[1]
 
     def _excuses(self, now: Instant) -> Mapping[NodeName, Instant]:
         """Return whose silence is to be counted anew if we stood still until now.

@@ -19,7 +19,7 @@ from nodeagent.core import datagrams
 from nodeagent.core.beats import Beat, BeatError, Standing, decode, encode, portions
 from nodeagent.core.hearing import Hearing
 from nodeagent.core.networks import Network
-from nodeagent.core.peers import EARLY, NOTHING_HEARD, Claim, Reach, interval
+from nodeagent.core.peers import EARLY, NOTHING_HEARD, SHORTEST, Claim, Reach, interval
 from nodeagent.shell.heartkeys import KeyFile
 from nodeagent.shell.wire import WireAsker
 from purelb.api.addresses import IPAddress
@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 FRAME_BYTES = 1600  # more than any heartbeat
 PATIENCE = 1 / 16  # of an interval, in which times that come are awaited together
 RUSH_SECONDS = 0.01  # between heartbeats that have news
+# Where heartbeats are many, those of a share of an interval are read together.
+RESTED_SHARE, FEW = 0.05, 2 * SHORTEST
 RETRY_SECONDS = 1.0  # until a socket is tried again
 
 
@@ -232,6 +234,9 @@ class Heartbeats:
                 ear.sources[beat.node] = received.source
         if has_news:
             self._conclude(ear)
+        step = interval(len(ear.hearing.members) + 1)
+        if step > FEW:
+            listener.rest(RESTED_SHARE * step)
 
     def _conclude(self, ear: _Ear) -> None:
         """Draw conclusions, and ask around where answers matter."""

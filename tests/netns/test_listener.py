@@ -155,3 +155,34 @@ def test_hearing_needs_a_capability(far_namespace: Namespace) -> None:
     """Without it nothing is asked either."""
     with unprivileged(), pytest.raises(PermanentError, match="CAP_NET_RAW"):
         FrameListener(ETH0, 2, ETHERTYPES[Family.IPV4], filter_for(Family.IPV4, ()))
+
+
+def test_a_listener_that_rests_takes_in_together_what_arrives_meanwhile(
+    far_namespace: Namespace,
+) -> None:
+    """And is called no more once it is closed."""
+
+    async def scenario() -> list[int]:
+        with far_namespace.entered():
+            index = socket.if_nametoindex(PEER0)
+            program = filter_of_all(Family.IPV4)
+            listener = FrameListener(PEER0, index, ETHERTYPES[Family.IPV4], program)
+        calls, done = list[int](), asyncio.Event()
+
+        def take() -> None:
+            calls.append(len(list(listener.receive())))
+            listener.rest(0.5)
+            if sum(calls) == 12:
+                done.set()
+
+        listener.on_readable(take)
+        with PacketSender(ETH0) as sender:
+            for _ in range(3):
+                sender.send(FRAMES)
+                await asyncio.sleep(0.01)
+        async with asyncio.timeout(SECONDS):
+            await done.wait()
+        listener.close()
+        return calls
+
+    assert len(asyncio.run(scenario())) == 2
