@@ -125,14 +125,17 @@ class Neighbors:
             return True
         return slot.node in self.reach.heard or slot.node not in self.expired
 
-    def is_out_of_sight(self, slot: Slot | None) -> bool:
+    def is_out_of_sight(self, slot: Slot | None, *, is_usurped: bool = False) -> bool:
         """Tell whether the holder lives, but only others can know whether it has the address.
 
-        We may be the one that is cut off: then its silence on the wire says nothing.
+        We may be the one that is cut off: then its silence on the wire says nothing. Who took a
+        slot from us (`is_usurped`) was alive then, whatever a quorum concludes from its silence.
         """
-        if self.reach is None or slot is None:
+        if self.reach is None or slot is None or slot.node not in self.live:
             return False
-        return slot.node in self.live and slot.node in self.reach.missed
+        if is_usurped and slot.node not in self.reach.heard:
+            return True
+        return slot.node in self.reach.missed
 
 
 def take_at(slot: Slot | None, me: NodeName, neighbors: Neighbors, won_at: Instant) -> Instant:

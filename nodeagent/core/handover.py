@@ -42,10 +42,13 @@ def won(before: Tenure, slot: Slot | None, me: NodeName, now: Instant) -> Tenure
     """Return the winner's tenure; it begins anew, and so yields, when another takes the slot."""
     is_taken = slot is not None and slot.node != me and slot != before.slot
     if before.won_at is None or is_taken:
+        is_usurped = is_taken and before.won_at is not None
         seen = any(one is not None and one.node != me for one in (before.slot, slot))
         succeeds = before.succeeds or seen
-        return replace(before, won_at=now, slot=slot, epoch=0, succeeds=succeeds)
-    return before if before.slot == slot else replace(before, slot=slot)
+        return replace(
+            before, won_at=now, slot=slot, epoch=0, succeeds=succeeds, is_usurped=is_usurped
+        )
+    return before if before.slot == slot else replace(before, slot=slot, is_usurped=False)
 
 
 def taken(facts: Facts, vip: Vip, tenure: Tenure) -> Tenure:

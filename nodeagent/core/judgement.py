@@ -267,7 +267,7 @@ def _wait(
     slot, me = tenure.slot, context.facts.me
     won_at = context.now if tenure.won_at is None else tenure.won_at
     neighbors = context.neighbors(home)
-    if neighbors.is_out_of_sight(slot):
+    if neighbors.is_out_of_sight(slot, is_usurped=tenure.is_usurped):
         at = math.inf
     elif needs_silence:
         is_free = address in context.facts.silent and not _is_strict_about(

@@ -157,6 +157,7 @@ class Tenure:
     it is not the winner. `slot` is the slot of the last pass. `epoch` numbers the taking over of an
     address whose slot named another node, 0 if it was not taken over; `stated` is what the
     Service's slot said then. `succeeds`: the winner has it, or will, after another node had it.
+    `is_usurped`: that other took the slot while this node was the winner.
     """
 
     seen_at: Instant
@@ -165,6 +166,7 @@ class Tenure:
     epoch: int = 0
     stated: Slot | None = None
     succeeds: bool = False
+    is_usurped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,3 +252,20 @@ def test_a_node_whose_cable_was_out_asks_the_wire_before_it_goes_on(seed: int) -
     mend_wire(cluster)
     cluster.run(3.0)
     assert cluster.longest == 0.0
+
+
+def test_two_nodes_that_both_reach_the_gateway_but_not_each_other_settle_by_the_slot() -> None:
+    """Each is the half with the gateway; but who writes a slot, lives."""
+    cluster = settled(2)
+    one, other = cluster.nodes
+    cluster.wire.part(one.name, other.name)
+    doubles = 0
+    for _ in range(400):
+        cluster.run(STEP)
+        doubles += any(len(cluster.holders(vip)) > 1 for vip in VIPS)
+    assert doubles * STEP <= heartbeat_faults.LONGEST
+    assert [len(cluster.holders(vip)) for vip in VIPS] == [1] * len(VIPS)
+    mend_wire(cluster)
+    cluster.run(2 * DURATION)
+    assert [len(cluster.holders(vip)) for vip in VIPS] == [1] * len(VIPS)
+    assert cluster.longest <= heartbeat_faults.LONGEST

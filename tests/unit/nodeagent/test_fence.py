@@ -178,3 +178,12 @@ def test_after_a_gap_slots_are_believed_once_the_watch_has_said_anything() -> No
     assert unsure_until(held(), NOW - 50) == -math.inf
     assert unsure_until(back, 199.0) == 200.0 + HANDOVER_LIMIT
     assert unsure_until(back, 200.1) == -math.inf
+
+
+def test_who_took_our_slot_lives_though_a_quorum_does_not_hear_it() -> None:
+    """Until it is heard, or its Lease ends."""
+    gone = heard(absent=frozenset({B}))
+    assert gone.is_out_of_sight(slot(B), is_usurped=True)
+    assert not gone.is_out_of_sight(slot(B))
+    assert not heard(heard=frozenset({B})).is_out_of_sight(slot(B), is_usurped=True)
+    assert not gone.is_out_of_sight(slot("dead"), is_usurped=True)

@@ -82,6 +82,16 @@ def test_whoever_loses_an_address_claims_it_no_longer() -> None:
     assert (again.epoch, again.won_at) == (0, NOW + 1.0)
 
 
+def test_a_slot_that_is_taken_from_the_winner_shows_that_the_taker_lives() -> None:
+    """Until it is given back; not one that was there when this node became the winner."""
+    heir = won(Tenure(seen_at=NOW, slot=slot(B)), slot(B), A, NOW)
+    assert not heir.is_usurped
+    robbed = won(won(heir, slot(A), A, NOW), slot(B), A, NOW + 1.0)
+    assert robbed.is_usurped
+    assert won(robbed, slot(B), A, NOW + 2.0).is_usurped
+    assert not won(robbed, None, A, NOW + 2.0).is_usurped
+
+
 def test_the_winner_knows_whether_it_has_the_address_after_another_node() -> None:
     """Whose slot it saw, now or before, though it lost the address again meanwhile."""
     new = Tenure(seen_at=NOW)
