@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +114,10 @@ class Stage:
         return Result(process.returncode or 0, out.decode(), err.decode())
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """Start the command line; the caller ends it."""
+        """Start the command line as at a terminal; the caller ends it.
+
+        SIGINT interrupts it even if the tests run in the background, where a shell has it ignored.
+        """
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -120,6 +125,7 @@ class Stage:
             *arguments,
             cwd=ROOT,
             env=self._environment({}),
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
