@@ -11,6 +11,9 @@ IMAGES ?= allocator lbnodeagent k8gobgp ipam
 SOAK_SECONDS ?= 3600
 CHAOS_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
+# Tests that wait more than they work: more of them at once than a small machine has cores.
+JOBS ?= 3
+REST := tests --ignore=tests/unit --ignore=tests/properties --ignore=tests/e2e
 
 .PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator
 .PHONY: soak-heartbeats chaos soak-bgp bench control-plane e2e plugin screenshots images sbom docs release-check proto clean
@@ -59,7 +62,8 @@ unit: $(STAMP) ## Pure tests with branch coverage of the cores
 	@$(PYTEST) tests/unit tests/properties --cov --cov-report=term --cov-fail-under=95
 
 test: check unit ## Everything that must hold, cheap gates first
-	@$(PYTEST) tests --ignore=tests/unit --ignore=tests/properties --ignore=tests/e2e
+	@$(PYTEST) $(REST) -m "not alone" --numprocesses $(JOBS) --dist worksteal
+	@$(PYTEST) $(REST) -m alone
 
 soak: $(STAMP) ## The long form of what `make test` does shortly, with bars for delays (an hour)
 	@PURELB_SOAK=1 $(PYTEST) -s tests/netns/test_networkd.py tests/netns/test_adversary.py

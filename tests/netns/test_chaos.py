@@ -13,6 +13,7 @@ from playground.chaos import play
 SECONDS = 90.0
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(SECONDS + 400)
 def test_whatever_happens_two_answer_only_briefly_and_every_silence_is_explained() -> None:
     """Agents, machines, cables and the API server, one or two at a time."""
