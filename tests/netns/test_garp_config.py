@@ -4,8 +4,8 @@ import itertools
 import time
 
 from playground.api import path_of
+from tests.netns.agentscene import SECONDS, Scene, play
 from tests.netns.capture import listening
-from tests.netns.test_nodeagent import SECONDS, Scene, play
 
 EAR = "router"
 AGENT = path_of("LBNodeAgent", "purelb-system", "default")

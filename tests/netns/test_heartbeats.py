@@ -11,7 +11,7 @@ from playground.addresswatch import AddressWatch
 from playground.api import Api
 from playground.cluster import Cluster
 from playground.http import Reply
-from tests.netns.test_nodeagent import MANIFEST, SECONDS, Scene
+from tests.netns.agentscene import MANIFEST, SECONDS, Scene
 
 LEASE = 10.0  # seconds
 EARLY = LEASE / 2  # no Lease can have ended by then

@@ -4,8 +4,8 @@ import asyncio
 
 from playground.api import path_of
 from purelb.api.annotations import SKIP_IPV6_DAD
+from tests.netns.agentscene import LEASE, SECONDS, Object, Scene, ingress, play
 from tests.netns.capture import listening
-from tests.netns.test_nodeagent import LEASE, SECONDS, Object, Scene, ingress, play
 
 AGENT = path_of("LBNodeAgent", "purelb-system", "default")
 GROUP = path_of("ServiceGroup", "purelb-system", "default")

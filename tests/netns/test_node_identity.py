@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from tests.netns.test_nodeagent import LEASE, SECONDS, Object, Scene, play
+from tests.netns.agentscene import LEASE, SECONDS, Object, Scene, play
 
 OUTSIDE = {"inet": "198.51.100.1", "inet6": "2001:db8:ffff::1"}
 

@@ -18,7 +18,7 @@ from purelb.api.addresses import parse_ip
 from purelb.api.conditions import NodeCondition, parse_conditions
 from purelb.api.identifiers import NodeName
 from purelb.api.links import OUR_MARK
-from tests.netns.test_nodeagent import SECONDS, Object, Scene, play, slot
+from tests.netns.agentscene import SECONDS, Object, Scene, play, slot
 
 NODE = "node-a"
 SIDE = "10.9.0.0/24"

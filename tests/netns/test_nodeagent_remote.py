@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from playground.addresswatch import AddressWatch
 from playground.api import path_of
 from purelb.api.links import OUR_MARK
-from tests.netns.test_nodeagent import SECONDS, Object, Scene, ingress, play
+from tests.netns.agentscene import SECONDS, Object, Scene, ingress, play
 
 KUBE_LB0 = "kube-lb0"
 NODES = ("node-a", "node-b", "node-c")

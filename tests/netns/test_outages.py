@@ -26,7 +26,7 @@ from playground.incidents import (
 )
 from playground.observations import Observations, longest, observing
 from playground.services import create
-from tests.netns.test_nodeagent import MANIFEST
+from tests.netns.agentscene import MANIFEST
 from tests.soak import IS_SOAK
 
 SERVICES = 50  # each with an address of each family

@@ -8,8 +8,8 @@ import time
 from playground.api import path_of
 from playground.http import Reply
 from playground.topology import Interface
+from tests.netns.agentscene import SECONDS, Scene, play
 from tests.netns.capture import listening
-from tests.netns.test_nodeagent import SECONDS, Scene, play
 
 EAR = "router"  # hears every broadcast of the nodes' segment
 OWNER = "control"  # a host that runs no agent
