@@ -14,7 +14,7 @@ from purelb.api.views import ServiceView
 from tests.kernel import Agent
 from tests.properties.test_nodeagent_loop import assert_memory_changes_nothing
 from tests.unit.nodeagent.builders import A, B, agent, facts, link, service
-from tests.unit.nodeagent.test_remote import INSTALL, KUBE_LB0, dummy_of, group, span
+from tests.unit.nodeagent.remotepools import INSTALL, KUBE_LB0, dummy_of, group, span
 
 FAR = tuple(f"198.51.100.{number}" for number in range(1, 7))
 FAR6 = tuple(f"2001:db8:f::{number}" for number in range(1, 4))

@@ -31,7 +31,7 @@ from tests.unit.nodeagent.builders import (
     route,
     service,
 )
-from tests.unit.nodeagent.test_remote import group, span
+from tests.unit.nodeagent.remotepools import group, span
 
 ETH1, KUBE_LB0 = 3, LinkName("kube-lb0")
 ROUTES = "default dev eth0 metric 0; default dev eth1 metric 0"

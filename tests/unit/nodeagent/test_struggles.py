@@ -25,7 +25,7 @@ from nodeagent.core.verdicts import Here
 from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import LinkName
 from tests.unit.nodeagent.builders import ETH0, NOW, OWN, VIP, WEB, agent, facts, kernel, service
-from tests.unit.nodeagent.test_remote import group, span
+from tests.unit.nodeagent.remotepools import group, span
 
 PORT = 712
 
