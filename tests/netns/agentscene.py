@@ -104,12 +104,12 @@ def slot(service: Object, family: str = "IPv4") -> str:
 
 
 @contextlib.asynccontextmanager
-async def scene() -> AsyncIterator[Scene]:
+async def scene(lease_seconds: float) -> AsyncIterator[Scene]:
     """Run a cluster with allocator and agents until every node is in the election."""
     async with Cluster(nodes=3) as cluster:
         try:
             await cluster.api.apply_file(MANIFEST)
-            await cluster.start_daemons(lease_seconds=LEASE)
+            await cluster.start_daemons(lease_seconds=lease_seconds)
             seen: set[str] = set()
             async with asyncio.timeout(SECONDS):
                 async for _, lease in cluster.api.watch(path_of("Lease", "purelb-system")):
@@ -136,11 +136,11 @@ def knows_all(metrics: Reply) -> bool:
     return b"purelb_election_member_count 3.0" in metrics.body
 
 
-def play(work: Callable[[Scene], Awaitable[None]]) -> None:
-    """Run a coroutine function in a scene."""
+def play(work: Callable[[Scene], Awaitable[None]], *, lease: float = LEASE) -> None:
+    """Run a coroutine function in a scene, in which a Lease lasts so many seconds."""
 
     async def run() -> None:
-        async with scene() as stage:
+        async with scene(lease) as stage:
             await work(stage)
 
     asyncio.run(run())
