@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from bgp.core.findings import Finding, listed
-from purelb.api.bgp import BgpConfiguration, BgpNodeStatus
+from purelb.api.bgp import BgpConfiguration
+from purelb.api.bgpstatus import BgpNodeStatus
 from purelb.api.resources import Condition
 
 ESTABLISHED = "Established"
@@ -36,7 +37,7 @@ def configuration_status(
         if unresolved
         else (RESOLVED, True, "Resolved", "")
     )
-    sources = sorted({node.status.router_id_source for node in nodes} - {""})
+    sources = sorted({node.status.router_id_source or "" for node in nodes} - {""})
     before = configuration.status.conditions or ()
     return {
         "observedGeneration": configuration.metadata.generation,

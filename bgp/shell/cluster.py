@@ -13,7 +13,8 @@ from bgp.shell.reporter import Reporter
 from bgp.shell.status import COLLECTION
 from bgp.shell.world import WorldStore
 from purelb.api import bgp
-from purelb.api.bgp import BgpConfiguration, BgpNodeStatus, decode_bgp_node_status
+from purelb.api.bgp import BgpConfiguration
+from purelb.api.bgpstatus import BgpNodeStatus, decode_bgp_node_status
 from purelb.api.problems import Notice, NoticeType
 from purelb.api.resources import DecodeError, decode_page
 from purelb.runtime.clock import Clock, wall_seconds

@@ -7,14 +7,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
 
 from bgp.core.health import NodeState
-from bgp.core.status import Body, node_object, node_status, without_times
+from bgp.core.status import node_object, node_status
 from purelb.api import bgp
-from purelb.api.bgp import decode_bgp_node_status
-from purelb.api.resources import Condition, DecodeError, encode
+from purelb.api.bgpstatus import (
+    NodeStatus,
+    StatusCondition,
+    decode_bgp_node_status,
+    status_body,
+    without_times,
+)
+from purelb.api.resources import DecodeError, encode
 from purelb.runtime.clock import Clock, wall_seconds
 from purelb.runtime.errors import ConflictError, ForbiddenError, NotFoundError, PurelbError
 from purelb.runtime.kube import Kube
@@ -25,7 +31,6 @@ logger = logging.getLogger(__name__)
 COLLECTION = f"/apis/{bgp.GROUP}/{bgp.VERSION}/bgpnodestatuses"
 REST_SECONDS = 1.0  # between two writes
 RETRY_SECONDS = 5.0
-OPTIONAL = ("routerID", "routerIDSource", "asn")  # a merge patch must say that they are gone
 
 
 class StatusWriter:
@@ -46,9 +51,9 @@ class StatusWriter:
         self._kube, self._clock, self._observe = kube, clock, observe
         self._path = f"{COLLECTION}/{node}"
         self._wake = asyncio.Event()
-        self._last: Body | None = None
+        self._last: NodeStatus | None = None
         self._due = 0.0
-        self._conditions: tuple[Condition, ...] | None = None
+        self._conditions: tuple[StatusCondition, ...] | None = None
         self._is_gone = False
 
     def wake(self) -> None:
@@ -93,14 +98,7 @@ class StatusWriter:
             return left
         await self._send(state, status)
         self._last = status
-        self._conditions = tuple(
-            Condition(
-                type=one["type"],
-                status=one["status"],
-                last_transition_time=one["lastTransitionTime"],
-            )
-            for one in status["conditions"]
-        )
+        self._conditions = status.conditions
         self._due = self._clock.now() + state.heartbeat
         self.writes["success"] += 1
         self.written_at, self.wall_written_at = time.monotonic(), time.time()
@@ -121,9 +119,8 @@ class StatusWriter:
         with contextlib.suppress(ConflictError):  # made meanwhile
             await self._kube.post(COLLECTION, node_object(state))
 
-    async def _send(self, state: NodeState, status: Body) -> None:
-        missing = {key: None for key in OPTIONAL if key not in status}
-        body = {"status": status | missing}
+    async def _send(self, state: NodeState, status: NodeStatus) -> None:
+        body = {"status": status_body(status)}
         self.size = len(encode(body))
         try:
             await self._patch(body)
@@ -131,7 +128,7 @@ class StatusWriter:
             await self._create(state)
             await self._patch(body)
 
-    async def _patch(self, body: Body) -> None:
+    async def _patch(self, body: Mapping[str, Any]) -> None:
         try:
             await self._kube.patch(f"{self._path}/status", body)
         except ForbiddenError:

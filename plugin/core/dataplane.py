@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nodeagent.core.endpoints import LOCAL
-from plugin.core.bgpwire import BgpStatus
 from plugin.core.document import Document
 from plugin.core.nodeconfig import dummies
 from plugin.core.routes import bare, is_advertised, routes_to
 from plugin.core.snapshot import Snapshot
 from plugin.core.verdicts import is_remote, served
 from purelb.api.addresses import IPAddress, sort_key
+from purelb.api.bgpstatus import NodeStatus
 from purelb.api.views import ServiceView
 
 
@@ -138,7 +138,7 @@ def report_dataplane(snapshot: Snapshot, part: Part) -> DataplaneReport:
     )
 
 
-def _links(status: BgpStatus) -> Iterator[ImportLink]:
+def _links(status: NodeStatus) -> Iterator[ImportLink]:
     for one in status.netlink_import.interfaces or ():
         yield ImportLink(
             node=status.node_name,
@@ -148,7 +148,7 @@ def _links(status: BgpStatus) -> Iterator[ImportLink]:
         )
 
 
-def _addresses(status: BgpStatus) -> Iterator[ImportAddress]:
+def _addresses(status: NodeStatus) -> Iterator[ImportAddress]:
     for one in status.netlink_import.imported_addresses or ():
         yield ImportAddress(
             node=status.node_name,
@@ -158,7 +158,7 @@ def _addresses(status: BgpStatus) -> Iterator[ImportAddress]:
         )
 
 
-def _rib(snapshot: Snapshot, nodes: list[BgpStatus]) -> Iterator[RibRoute]:
+def _rib(snapshot: Snapshot, nodes: list[NodeStatus]) -> Iterator[RibRoute]:
     holders = {ip: service.key for service in served(snapshot.services) for ip in service.ingress}
     for status in nodes:
         for route in status.rib.local_routes or ():
@@ -172,12 +172,12 @@ def _rib(snapshot: Snapshot, nodes: list[BgpStatus]) -> Iterator[RibRoute]:
             )
 
 
-def _rules(status: BgpStatus) -> Iterator[ExportRuleRow]:
+def _rules(status: NodeStatus) -> Iterator[ExportRuleRow]:
     for one in status.netlink_export.rules or ():
         yield ExportRuleRow(name=one.name, metric=one.metric, table_id=one.table_id)
 
 
-def _exports(status: BgpStatus) -> Iterator[ExportRoute]:
+def _exports(status: NodeStatus) -> Iterator[ExportRoute]:
     for one in status.netlink_export.exported_routes or ():
         yield ExportRoute(
             node=status.node_name,
@@ -190,12 +190,12 @@ def _exports(status: BgpStatus) -> Iterator[ExportRoute]:
         )
 
 
-def _peer(status: BgpStatus, prefix: str) -> str:
+def _peer(status: NodeStatus, prefix: str) -> str:
     received = status.rib.received_routes or ()
-    return next((one.from_peer for one in received if one.prefix == prefix), "")
+    return next((one.from_peer or "" for one in received if one.prefix == prefix), "")
 
 
-def _vrfs(status: BgpStatus, name: str) -> Iterator[VrfRow]:
+def _vrfs(status: NodeStatus, name: str) -> Iterator[VrfRow]:
     for one in status.vrfs or ():
         if name in ("", one.name):
             yield VrfRow(
@@ -206,7 +206,7 @@ def _vrfs(status: BgpStatus, name: str) -> Iterator[VrfRow]:
             )
 
 
-def _crossed(snapshot: Snapshot, nodes: list[BgpStatus]) -> Iterator[CrossReference]:
+def _crossed(snapshot: Snapshot, nodes: list[NodeStatus]) -> Iterator[CrossReference]:
     link = ",".join(dummies(snapshot.agents))
     for service in sorted(served(snapshot.services), key=lambda view: view.key):
         if is_remote(service):
@@ -216,7 +216,7 @@ def _crossed(snapshot: Snapshot, nodes: list[BgpStatus]) -> Iterator[CrossRefere
 
 
 def _standing(
-    service: ServiceView, address: IPAddress, nodes: list[BgpStatus], link: str
+    service: ServiceView, address: IPAddress, nodes: list[NodeStatus], link: str
 ) -> tuple[str, str]:
     carrying = [one for one in nodes if _carries(one, address)]
     told = [one for one in carrying if is_advertised(one, address)]
@@ -229,7 +229,7 @@ def _standing(
     return f"NOT ON {link}", ""
 
 
-def _carries(status: BgpStatus, address: IPAddress) -> bool:
+def _carries(status: NodeStatus, address: IPAddress) -> bool:
     """Tell whether a node has the address; of a list that is cut short the routes tell."""
     pipeline = status.netlink_import
     if any(bare(one.address) == address for one in pipeline.imported_addresses or ()):

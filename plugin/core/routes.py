@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from plugin.core.bgpwire import BgpStatus, Route
 from purelb.api.addresses import IPAddress, parse_ip, parse_network
+from purelb.api.bgpstatus import NodeStatus, Route
 
 
-def routes_to(status: BgpStatus, address: IPAddress) -> Iterator[Route]:
+def routes_to(status: NodeStatus, address: IPAddress) -> Iterator[Route]:
     """Yield the node's own routes that lead to an address."""
     for route in status.rib.local_routes or ():
         try:
@@ -16,7 +16,7 @@ def routes_to(status: BgpStatus, address: IPAddress) -> Iterator[Route]:
             continue
 
 
-def is_in_table(status: BgpStatus, address: IPAddress) -> bool:
+def is_in_table(status: NodeStatus, address: IPAddress) -> bool:
     """Tell whether the table leads to an address."""
     if any(True for _ in routes_to(status, address)):
         return True
@@ -24,7 +24,7 @@ def is_in_table(status: BgpStatus, address: IPAddress) -> bool:
     return any(one.in_rib and bare(one.address) == address for one in imported)
 
 
-def is_advertised(status: BgpStatus, address: IPAddress) -> bool:
+def is_advertised(status: NodeStatus, address: IPAddress) -> bool:
     """Tell whether some neighbor is told the way to an address."""
     return any(route.advertised_to for route in routes_to(status, address))
 

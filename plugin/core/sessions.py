@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from plugin.core.bgpchecks import address_of
 from plugin.core.bgpstate import ESTABLISHED
-from plugin.core.bgpwire import BgpStatus, Neighbor
 from plugin.core.document import Document
 from plugin.core.snapshot import Snapshot
 from plugin.core.spans import parse_time, span_text
+from purelb.api.bgpstatus import Neighbor, NodeStatus
 from purelb.api.resources import LabelSelector
 
 HEARTBEAT = 60  # seconds, where a status does not say
@@ -77,12 +77,12 @@ def selector_text(selector: LabelSelector) -> str:
     return ",".join(parts)
 
 
-def _rows(status: BgpStatus, selectors: dict[str, str], now: float) -> Iterator[SessionRow]:
+def _rows(status: NodeStatus, selectors: dict[str, str], now: float) -> Iterator[SessionRow]:
     for one in status.neighbors or (Neighbor(address="(none)", state="-"),):
         since = parse_time(one.session_up_since)
         yield SessionRow(
             node=status.node_name,
-            router_id=status.router_id,
+            router_id=status.router_id or "",
             neighbor=one.address,
             peer_asn=one.peer_asn,
             local_asn=one.local_asn,
@@ -90,12 +90,12 @@ def _rows(status: BgpStatus, selectors: dict[str, str], now: float) -> Iterator[
             uptime=span_text(now - since) if since is not None else "-",
             prefixes_sent=one.prefixes_sent,
             prefixes_received=one.prefixes_received,
-            last_error=one.last_error,
+            last_error=one.last_error or "",
             selector=selectors.get(one.address, ""),
         )
 
 
-def _problems(status: BgpStatus, now: float) -> Iterator[str]:
+def _problems(status: NodeStatus, now: float) -> Iterator[str]:
     updated = parse_time(status.last_updated)
     limit = STALE * (status.heartbeat_seconds or HEARTBEAT)
     if updated is not None and now - updated > limit:

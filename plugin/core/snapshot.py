@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
-from plugin.core.bgpwire import BgpNodeStatus, decode_bgp_node_status
 from plugin.core.spans import parse_time
 from plugin.core.wire import Event, Pod, decode_event, decode_pod
 from purelb.api import annotations
 from purelb.api.bgp import BgpConfiguration, decode_configuration
+from purelb.api.bgpstatus import BgpNodeStatus, decode_bgp_node_status
 from purelb.api.conditions import NodeCondition, parse_conditions
 from purelb.api.endpoints import SERVICE_LABEL, SliceView, view_slice
 from purelb.api.identifiers import ServiceKey

@@ -1,7 +1,7 @@
-"""The JSON of the BGP kinds, `bgp.purelb.io/v1`, as far as somebody reads it.
+"""The JSON of a BGPConfiguration, `bgp.purelb.io/v1`, and of the Secrets that it names.
 
-The conventions are those of `purelb.api.resources`. A field that the user left out is None where
-that differs from zero.
+The conventions are those of `purelb.api.resources`; BGPNodeStatus has a module of its own. A
+field that the user left out is None where that differs from zero.
 """
 
 import msgspec
@@ -389,32 +389,6 @@ class BgpConfiguration(Object, frozen=True):
     status: BgpStatus = BgpStatus()
 
 
-class NeighborStatus(Wire, frozen=True):
-    """One entry of status.neighbors of a BGPNodeStatus."""
-
-    address: str = ""
-    state: str = ""
-
-
-class BgpNodeStatusStatus(Wire, frozen=True):
-    """What other nodes read of a BGPNodeStatus."""
-
-    node_name: str = ""
-    last_updated: str = ""
-    heartbeat_seconds: int = 0
-    healthy: bool = False
-    router_id: str = msgspec.field(name="routerID", default="")
-    router_id_source: str = msgspec.field(name="routerIDSource", default="")
-    neighbors: tuple[NeighborStatus, ...] | None = None
-    conditions: tuple[Condition, ...] | None = None
-
-
-class BgpNodeStatus(Object, frozen=True):
-    """bgp.purelb.io/v1 BGPNodeStatus."""
-
-    status: BgpNodeStatusStatus = BgpNodeStatusStatus()
-
-
 class Secret(Object, frozen=True):
     """core/v1 Secret; values are base64 texts."""
 
@@ -422,5 +396,4 @@ class Secret(Object, frozen=True):
 
 
 decode_configuration = msgspec.json.Decoder(BgpConfiguration).decode
-decode_bgp_node_status = msgspec.json.Decoder(BgpNodeStatus).decode
 decode_secret = msgspec.json.Decoder(Secret).decode

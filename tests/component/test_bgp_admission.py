@@ -9,17 +9,16 @@ import aiohttp
 import pytest
 
 from bgp.core.model import Vrf
-from bgp.core.status import node_object, node_status
+from bgp.core.status import node_object
 from playground.apiserver import ApiServer
 from purelb.api.identifiers import Uid
 from tests.component.test_crd_admission import CRDS, contains
 from tests.unit.bgp.builders import body, group, neighbor
+from tests.unit.bgp.nodestates import ENGINE, state, told
 from tests.unit.bgp.test_check import everything
-from tests.unit.bgp.test_status import ENGINE, state
 
 Body = dict[str, Any]
 GROUP = "/apis/bgp.purelb.io/v1"
-NOW = "2026-01-01T00:00:09Z"
 
 GOOD: Mapping[str, Body] = {
     "the smallest": {"global": {"asn": 1}},
@@ -118,7 +117,7 @@ def test_nothing_of_a_written_status_is_refused_or_dropped() -> None:
         uid=Uid(""),  # objects whose owner is not there are deleted
         actual=replace(ENGINE, vrfs={"red": Vrf(name="red", number=1, distinguisher="64512:1")}),
     )
-    status = node_status(full, (), NOW)
+    status = told(full)
 
     async def scenario() -> Body:
         async with ApiServer(crds=CRDS) as server, aiohttp.ClientSession() as http:

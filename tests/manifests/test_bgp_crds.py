@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from purelb.api.bgp import BgpConfiguration
+from purelb.api.bgpstatus import BgpNodeStatus
 from tests.manifests.test_crds import Schema, struct_fields, walk
 
 CRDS = Path(__file__).parents[2] / "crds"
@@ -135,6 +136,15 @@ def test_the_sidecar_reads_exactly_the_fields_of_the_schema() -> None:
     assert read <= schema
     # Items of lists and of maps are part of their field.
     assert {path for path in schema - read if not path.endswith("[]")} == set()
+
+
+def test_the_status_of_a_node_has_exactly_the_fields_of_the_schema() -> None:
+    """Sidecars, the plugin and the schema speak of one object."""
+    struct = msgspec.inspect.type_info(BgpNodeStatus)
+    assert isinstance(struct, msgspec.inspect.StructType)
+    told = {path for path, _ in struct_fields(struct, "") if path.startswith(".status.")}
+    schema = {path for path in fields("bgpnodestatuses") if path.startswith(".status.")}
+    assert {path for path in schema ^ told if not path.endswith("[]")} == set()
 
 
 def test_nothing_is_required_that_the_contract_does_not_require() -> None:

@@ -2,15 +2,15 @@
 
 import msgspec
 
-from bgp.core.status import node_object, node_status
-from plugin.core.bgpwire import BgpNodeStatus, decode_bgp_node_status
-from tests.unit.bgp.test_status import NOW, state
+from bgp.core.status import node_object
+from purelb.api.bgpstatus import BgpNodeStatus, decode_bgp_node_status
+from tests.unit.bgp.nodestates import NOW, state, told
 
 
 def written(**parts: object) -> BgpNodeStatus:
     """Return what the plugin reads of a status that the sidecar has made."""
     found = state(**parts)
-    body = {**node_object(found), "status": node_status(found, (), NOW)}
+    body = {**node_object(found), "status": told(found)}
     return decode_bgp_node_status(msgspec.json.encode(body))
 
 
