@@ -27,6 +27,7 @@ from bgp.shell.status import StatusWriter
 from bgp.shell.supervisor import Supervisor
 from bgp.shell.world import WorldStore
 from purelb import VERSION
+from purelb.api import annotations
 from purelb.api.problems import Notice, NoticeType
 from purelb.runtime import logs
 from purelb.runtime.clock import BootClock
@@ -233,9 +234,9 @@ class Sidecar:
             found, speaker = self.loop.router_id, self.loop.wanted.engine.speaker
             if found is not None and speaker is not None:
                 wanted = {
-                    "bgp.purelb.io/router-id": found.address,
-                    "bgp.purelb.io/router-id-source": found.source.value,
-                    "bgp.purelb.io/asn": str(speaker.asn),
+                    annotations.BGP_ROUTER_ID: found.address,
+                    annotations.BGP_ROUTER_ID_SOURCE: found.source.value,
+                    annotations.BGP_ASN: str(speaker.asn),
                 }
                 if wanted != self._annotated:
                     try:

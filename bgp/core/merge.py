@@ -1,7 +1,8 @@
 """One configuration out of several BGPConfigurations of a namespace, and what of it is in use.
 
 Belongs here: the order in which they count, conflicts, and that a bad one leaves the last good one
-in place. Does not: what is bad (`check`).
+in place, also for a sidecar that starts meanwhile. Does not: what is bad (`check`), the text in
+which the last good one is kept (`purelb.api.bgpkept`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +12,9 @@ from typing import Any, TypeVar
 from bgp.core.check import check
 from bgp.core.check_sessions import key_of
 from bgp.core.findings import Finding, remark
+from purelb.api.annotations import BGP_LAST_GOOD
 from purelb.api.bgp import BgpConfiguration, BgpSpec
+from purelb.api.bgpkept import LONGEST, Kept, kept_in, kept_text
 
 T = TypeVar("T")
 
@@ -24,6 +27,10 @@ _LISTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "defined_sets": ("definedSets", lambda one: f"{one.type} {one.name}"),
     "policy_definitions": ("policyDefinitions", lambda one: str(one.name)),
 }
+TOO_LARGE = (
+    f"is larger than {LONGEST // 1024} KiB, and therefore not kept for sidecars that start while"
+    " this object is bad; divide it among several BGPConfigurations"
+)
 _SECTIONS = {"netlink_import": "netlinkImport", "netlink_export": "netlinkExport"}
 
 
@@ -35,7 +42,7 @@ class InUse:
     """
 
     spec: BgpSpec | None = None
-    accepted: Mapping[str, BgpSpec] = field(default_factory=dict)
+    accepted: Mapping[str, Kept] = field(default_factory=dict)
     findings: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
 
     @property
@@ -47,22 +54,25 @@ class InUse:
 NOTHING = InUse()
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What an object's annotation is to become; `text` None: it must go."""
+
+    text: str | None
+
+
 def accept(before: InUse, objects: Iterable[BgpConfiguration]) -> InUse:
     """Return what is in use after a change; what is bad stays as it was, what is gone goes."""
-    accepted: dict[str, BgpSpec] = {}
+    accepted: dict[str, Kept] = {}
     findings: dict[str, tuple[Finding, ...]] = {}
     specs: list[tuple[str, BgpSpec]] = []
     present = (one for one in objects if one.metadata.deletion_timestamp is None)
     for each in sorted(present, key=lambda one: one.metadata.name):
         meta = each.metadata
-        found = check(each.spec)
-        findings[meta.name] = found
-        if not any(finding.is_fatal for finding in found):
-            accepted[meta.uid] = each.spec
-        elif meta.uid in before.accepted:
-            accepted[meta.uid] = before.accepted[meta.uid]
-        if meta.uid in accepted:
-            specs.append((meta.name, accepted[meta.uid]))
+        good, findings[meta.name] = _last_good(each, before.accepted.get(meta.uid))
+        if good is not None:
+            accepted[meta.uid] = good
+            specs.append((meta.name, good.spec))
     if not specs:
         return InUse(findings=findings)
     spec = specs[0][1]
@@ -70,6 +80,42 @@ def accept(before: InUse, objects: Iterable[BgpConfiguration]) -> InUse:
         spec, conflicts = _merge(spec, other, specs[0][0])
         findings[name] = (*findings[name], *conflicts)
     return InUse(spec=spec, accepted=accepted, findings=findings)
+
+
+def keep(each: BgpConfiguration, accepted: Kept | None) -> Keeping | None:
+    """Return how the last good spec is to be kept on an object, None if it is as it should be.
+
+    What others have kept of a later generation stays.
+    """
+    there = kept_in(each)
+    if accepted is None or (there is not None and accepted.generation < there.generation):
+        return None
+    text = kept_text(accepted)
+    is_there = BGP_LAST_GOOD in (each.metadata.annotations or {})
+    is_right = there == accepted if text is not None else not is_there
+    return None if is_right else Keeping(text)
+
+
+def _last_good(
+    each: BgpConfiguration, known: Kept | None
+) -> tuple[Kept | None, tuple[Finding, ...]]:
+    """Return the spec of an object that counts, and what is wrong with the present one.
+
+    That of the latest generation counts: this process may have slept while others accepted more.
+    """
+    meta, findings = each.metadata, check(each.spec)
+    if not _is_bad(findings):
+        good = Kept(uid=meta.uid, generation=meta.generation, spec=each.spec)
+        large = [] if kept_text(good) is not None else [remark("spec", TOO_LARGE)]
+        return good, (*findings, *large)
+    kept = kept_in(each)
+    if kept is None or _is_bad(check(kept.spec)):
+        return known, findings
+    return (known if known is not None and known.generation > kept.generation else kept), findings
+
+
+def _is_bad(findings: Iterable[Finding]) -> bool:
+    return any(finding.is_fatal for finding in findings)
 
 
 def _merge(spec: BgpSpec, other: BgpSpec, first: str) -> tuple[BgpSpec, list[Finding]]:

@@ -1,7 +1,7 @@
-"""Writes what concerns all nodes: the status of BGPConfigurations. One elected sidecar does it.
+"""Writes what concerns all nodes: status and last good spec of BGPConfigurations. One does it.
 
 Belongs here: requests, and who makes them. Does not: what is in the status
-(`bgp.core.clusterstatus`).
+(`bgp.core.clusterstatus`), which spec is good (`bgp.core.merge`).
 """
 
 import asyncio
@@ -9,10 +9,12 @@ import logging
 from typing import NoReturn
 
 from bgp.core.clusterstatus import configuration_status, is_news
+from bgp.core.merge import keep
 from bgp.shell.reporter import Reporter
 from bgp.shell.status import COLLECTION
 from bgp.shell.world import WorldStore
 from purelb.api import bgp
+from purelb.api.annotations import BGP_LAST_GOOD
 from purelb.api.bgp import BgpConfiguration
 from purelb.api.bgpstatus import BgpNodeStatus, decode_bgp_node_status
 from purelb.api.problems import Notice, NoticeType
@@ -73,6 +75,19 @@ class ClusterWriter:
                     kind, message = NoticeType.WARNING, str(status["message"])
                     notice = Notice(type=kind, reason="ConfigurationInvalid", message=message)
                     self._reporter.tell([notice])
+            await self._keep(each)
+
+    async def _keep(self, each: BgpConfiguration) -> None:
+        """Keep the last good spec for sidecars that start while the object is bad."""
+        change = keep(each, self._world.in_use.accepted.get(each.metadata.uid))
+        if change is None:
+            return
+        try:
+            await self._kube.patch(
+                _path(each), {"metadata": {"annotations": {BGP_LAST_GOOD: change.text}}}
+            )
+        except PurelbError as error:  # a status is worth more
+            logger.warning("the last good spec is not kept", extra={"error": str(error)})
 
     async def _nodes(self) -> list[BgpNodeStatus]:
         answer = await self._kube.get(COLLECTION)

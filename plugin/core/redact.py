@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from purelb.api.annotations import BGP_LAST_GOOD
+
 HIDDEN = "(hidden)"
 _SECRETS = ("password", "secretkey", "token", "privatekey")
 _NOISE = ("managedFields",)
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_COPIES = (LAST_APPLIED, BGP_LAST_GOOD)  # texts with whole objects in them
 
 
 def redacted(value: Any) -> Any:  # noqa: ANN401  # JSON
@@ -20,7 +23,7 @@ def redacted(value: Any) -> Any:  # noqa: ANN401  # JSON
         return value
     found: dict[str, Any] = {}
     for key, one in value.items():
-        if key in _NOISE or key == LAST_APPLIED:
+        if key in _NOISE or key in _COPIES:
             continue
         if key == "env" and isinstance(one, list):
             found[key] = [_variable(entry) for entry in one]

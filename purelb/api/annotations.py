@@ -1,7 +1,7 @@
-"""The annotations on Services, Nodes and Leases, and the text of announcing slots.
+"""The annotations on Services, Nodes, Leases and objects of BGP, and the text of announcing slots.
 
-Keys starting with `purelb.io/` that users write and that the suite writes; spelling is a contract
-with existing manifests, dashboards and scripts.
+Keys of `purelb.io` and `bgp.purelb.io` that users write and that the suite writes; spelling is a
+contract with existing manifests, dashboards and scripts.
 """
 
 from collections.abc import Iterable
@@ -51,6 +51,13 @@ LEASE_HEARTBEATS = "purelb.io/heartbeats"  # "true": the node sends them
 LEASE_ANNOUNCES = "purelb.io/announces"  # "false": subnets are shown, the node is no candidate
 
 LEASE_NON_REVERTIVE = "purelb.io/non-revertive"  # "true": what the node has stays there
+
+# BGP sidecars write these: the first on BGPConfigurations (`purelb.api.bgpkept`), the others on
+# their own Pods.
+BGP_LAST_GOOD = "bgp.purelb.io/last-good"
+BGP_ROUTER_ID = "bgp.purelb.io/router-id"
+BGP_ROUTER_ID_SOURCE = "bgp.purelb.io/router-id-source"
+BGP_ASN = "bgp.purelb.io/asn"
 
 OURS = (
     ALLOCATED_BY,

@@ -76,7 +76,7 @@ INSTALL: Mapping[str, Mapping[tuple[str, str, str], str]] = {
         (COORDINATION, "leases", "get"): f"{LEASES}: whose it is, if it changed before its end",
     },
     SIDECAR: {
-        (BGP, "configs", "patch"): "bgp.shell.cluster: takes a finalizer off",
+        (BGP, "configs", "patch"): "bgp.shell.cluster: the last good spec; takes a finalizer off",
         (BGP, "configs/status", "patch"): "bgp.shell.cluster",
         (CORE, "secrets", "get"): "bgp.shell.world: passwords, by their names",
         (CORE, "pods", "patch"): "bgp.app: annotations of the own Pod",

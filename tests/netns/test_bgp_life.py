@@ -10,7 +10,7 @@ import pytest
 from playground import daemons
 from playground.api import path_of
 from playground.router import Router
-from purelb.api.annotations import EVACUATE
+from purelb.api.annotations import BGP_LAST_GOOD, EVACUATE
 from tests.netns.bgpscene import (
     LINK,
     SECONDS,
@@ -94,6 +94,36 @@ def test_a_bad_configuration_is_named_and_the_running_one_stays() -> None:
         assert status["neighbors"][0]["sessionUpSince"] == since
 
     play(story)
+
+
+def test_a_node_that_starts_while_the_configuration_is_bad_goes_by_the_last_good_one() -> None:
+    """It is kept on the object: nothing is left of the Pod, and another node never knew it."""
+
+    async def is_kept(stage: Scene) -> bool:
+        (found,) = await stage.cluster.api.items("BGPConfiguration")
+        return BGP_LAST_GOOD in (found["metadata"].get("annotations") or {})
+
+    async def story(stage: Scene) -> None:
+        await configured(stage, configuration())
+        await stage.until(lambda: is_kept(stage))
+        await stage.apply(configuration(overall={"asn": 0}))
+        await ready(stage, "False")
+        await stage.until(lambda: is_kept(stage))
+        await stage.cluster.kill(stage.sidecar("node-a"))
+        volume = daemons.gobgp_socket(stage.machines[0]).parent
+        await stage.cluster.run("node-a", "rm", "-r", str(volume))
+        await stage.routed()
+        await stage.cluster.restart(stage.sidecar("node-a"))
+        await stage.start("node-b")
+        await stage.add("node-b", "10.0.0.2/32")
+        await stage.routes(lambda found: set(found) == {"10.0.0.1", "10.0.0.2"})
+        for node in ("node-a", "node-b"):
+            status = await stage.status(node, is_up)
+            message = condition(status, "Configured")["message"]
+            assert message.startswith("spec.global.asn: 0 is out of range")
+            assert message.endswith("(the one before it stays)")
+
+    play(story, nodes=2)
 
 
 def test_a_changed_asn_is_applied_without_a_restart_of_the_sidecar() -> None:

@@ -1,7 +1,11 @@
 """What is in use of one or several BGPConfigurations."""
 
-from bgp.core.merge import NOTHING, InUse, accept
+import pytest
+
+from bgp.core.merge import NOTHING, TOO_LARGE, InUse, Keeping, accept, keep
+from purelb.api.annotations import BGP_LAST_GOOD
 from purelb.api.bgp import BgpConfiguration
+from purelb.api.bgpkept import Kept, kept_in, kept_text
 from purelb.api.resources import Meta
 from tests.unit.bgp.builders import Body, body, group, neighbor, spec_of
 
@@ -34,6 +38,74 @@ def test_a_bad_one_that_never_was_good_is_not_used() -> None:
     """Nothing is better than something wrong."""
     assert accepted(BAD).spec is None
     assert accepted(BAD).findings["default"]
+
+
+def kept(content: Body, generation: int = 1, uid: str = "default") -> Kept:
+    """Return a spec as it is kept on an object."""
+    return Kept(uid=uid, generation=generation, spec=spec_of(content))
+
+
+def bad(text: str | None, generation: int = 9) -> BgpConfiguration:
+    """Return a bad object on which something is kept."""
+    annotations = {BGP_LAST_GOOD: text} if text is not None else None
+    return configuration(
+        body(**{"global": {"asn": 0}}), generation=generation, annotations=annotations
+    )
+
+
+def test_a_process_that_starts_while_it_is_bad_goes_by_what_is_kept() -> None:
+    """As all others do; what is wrong is told all the same."""
+    found = accepted(bad(kept_text(kept(body()))))
+    assert found.spec == spec_of(body())
+    assert [finding.path for finding in found.all_findings] == ["spec.global.asn"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "[]",
+        kept_text(kept(body(), uid="another object's")),
+        kept_text(kept(body(**{"global": {"asn": 23456}}))),
+    ],
+    ids=["nothing", "empty", "no object", "a copy", "bad itself"],
+)
+def test_what_is_kept_is_no_way_around_the_checks(text: str | None) -> None:
+    """It must be the object's own, and good."""
+    assert accepted(bad(text)).spec is None
+
+
+def test_of_what_is_kept_and_what_is_known_the_later_counts() -> None:
+    """A process may have slept while others accepted more, or the writer may be late."""
+    one, two = body(), body(neighbors=[])
+    before = accepted(configuration(one, generation=3))
+    assert accepted(bad(kept_text(kept(two, 4))), before=before).spec == spec_of(two)
+    assert accepted(bad(kept_text(kept(two, 2))), before=before).spec == spec_of(one)
+
+
+def test_the_last_good_spec_is_kept_on_its_object() -> None:
+    """Written once, also when the object is bad already."""
+    good = configuration(body(), generation=3)
+    accepted_one = accepted(good).accepted["default"]
+    text = kept_text(accepted_one)
+    assert keep(good, accepted_one) == Keeping(text)
+    assert keep(bad("{}"), accepted_one) == Keeping(text)
+    assert keep(bad(text), accepted_one) is None
+    assert keep(bad(kept_text(kept(body(), 4))), accepted_one) is None, "later than ours"
+    assert keep(bad(None), None) is None
+    assert kept_in(bad(text)) == accepted_one
+
+
+def test_what_is_too_large_is_not_kept_and_that_is_said() -> None:
+    """An API server refuses annotations beyond a size, and then every change of the object."""
+    many = body(neighbors=[neighbor(config={"description": "x" * 100_000})])
+    large = configuration(many, generation=3)
+    found = accepted(large)
+    assert [str(finding) for finding in found.all_findings] == [f"spec: {TOO_LARGE}"]
+    assert found.spec == large.spec
+    assert keep(large, found.accepted["default"]) is None
+    assert keep(bad(kept_text(kept(body()))), found.accepted["default"]) == Keeping(None)
 
 
 def test_what_is_deleted_or_about_to_be_counts_no_more() -> None:

@@ -1,12 +1,16 @@
 """What a support bundle does not have."""
 
 from plugin.core.redact import HIDDEN, LAST_APPLIED, redacted
+from purelb.api.annotations import BGP_LAST_GOOD
 
 
 def test_passwords_and_foreign_variables_are_hidden() -> None:
     """Wherever they stand."""
     body = {
-        "metadata": {"annotations": {LAST_APPLIED: "{}", "a": "b"}, "managedFields": [1]},
+        "metadata": {
+            "annotations": {LAST_APPLIED: "{}", BGP_LAST_GOOD: "{}", "a": "b"},
+            "managedFields": [1],
+        },
         "spec": {
             "neighbors": [{"config": {"authPassword": "secret", "peerAsn": 1}}],
             "containers": [
