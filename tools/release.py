@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 CHART_FIELDS = ("version", "appVersion")
+CHARTS = "tests/e2e/charts"  # the chart from which upgrades are tested
 
 
 def problems(
@@ -40,19 +41,32 @@ def problems(
         yield f"not committed: {', '.join(sorted(dirty))}"
 
 
+def untested(version: str, tags: Collection[str], packages: Collection[str]) -> Iterator[str]:
+    """Yield a sentence if upgrades are not tested from the release before `version`.
+
+    `packages` are the names of the charts that they are tested from.
+    """
+    releases = [tag[1:] for tag in tags if VERSION.fullmatch(tag[1:]) and tag[1:] != version]
+    last = max(releases, key=lambda text: [int(part) for part in text.split(".")], default=None)
+    if last is not None and set(packages) != {f"purelb-{last}.tgz"}:
+        yield f"{CHARTS} has not the chart of v{last} alone: put its `helm package` there"
+
+
 def main() -> int:
     """Print what is in the way; returns 1 if anything is."""
     sys.path.insert(0, str(ROOT))
     from purelb import VERSION as version
 
-    found = tuple(
-        problems(
+    tags = _git("tag", "--list").split()
+    found = (
+        *problems(
             version,
             (ROOT / "CHANGELOG.md").read_text(),
             (ROOT / "charts/purelb/Chart.yaml").read_text(),
-            _git("tag", "--list").split(),
+            tags,
             [line[3:] for line in _git("status", "--porcelain").splitlines()],
-        )
+        ),
+        *untested(version, tags, [path.name for path in (ROOT / CHARTS).iterdir()]),
     )
     for text in found:
         print(text)

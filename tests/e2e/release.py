@@ -4,6 +4,7 @@ What a playground installs by itself is taken away first: Helm refuses what othe
 """
 
 import asyncio
+import base64
 import contextlib
 import os
 import subprocess
@@ -21,7 +22,7 @@ from playground.nodes import INSTALL_NAMESPACE
 from playground.state import INSIDE, Paths
 from tests.charts import CHART
 from tests.e2e.audit import calls, excesses
-from tests.e2e.install import DEPLOY, NODE_GRACE_SECONDS, ROOT
+from tests.e2e.install import DEPLOY, NODE_GRACE_SECONDS, ROOT, daemon_pods, show
 from tests.e2e.world import Scenario, World, obstacles
 
 RELEASE = "purelb"
@@ -108,6 +109,20 @@ async def release(cluster: Cluster, *arguments: str, chart: Path = CHART) -> Non
     (cluster.paths.scratch / name).write_text(yaml.safe_dump(GROUP))
     values = ("--values", str(Paths(INSIDE).scratch / name))
     await helm(cluster, "upgrade", "--install", RELEASE, str(chart), *values, *WAIT, *arguments)
+
+
+async def key(cluster: Cluster) -> bytes:
+    """Return the key of the agents' heartbeats."""
+    secret = await show(cluster, "-n", INSTALL_NAMESPACE, "secret", "purelb-heartbeat")
+    return base64.b64decode(secret["data"]["key"])
+
+
+async def uids(cluster: Cluster) -> set[str]:
+    """Return who the daemons' Pods are."""
+    found = [
+        pod for name in ("allocator", "lbnodeagent") for pod in await daemon_pods(cluster, name)
+    ]
+    return {pod["metadata"]["uid"] for pod in found}
 
 
 async def inventory(cluster: Cluster) -> frozenset[str]:

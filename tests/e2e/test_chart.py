@@ -3,7 +3,6 @@
 The tests are one story, in their order; each leaves the release as it is described.
 """
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from playground.cluster import Cluster
 from playground.nodes import INSTALL_NAMESPACE
 from playground.state import INSIDE, Paths
 from tests.charts import CHART, SETS, Object, one, render
-from tests.e2e.install import daemon_pods, exposed, show
+from tests.e2e.install import exposed, show
 from tests.e2e.journal import journal
 from tests.e2e.outsider import asking
-from tests.e2e.release import RELEASE, WAIT, bare, helm, inventory, release
+from tests.e2e.release import RELEASE, WAIT, bare, helm, inventory, key, release, uids
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.timeout(400)  # every Pod is replaced several times
@@ -49,20 +48,6 @@ async def put(cluster: Cluster, name: str, objects: list[Object]) -> str:
     """Write a manifest; returns its path inside."""
     (cluster.paths.scratch / name).write_text(yaml.safe_dump_all(objects))
     return str(Paths(INSIDE).scratch / name)
-
-
-async def key(cluster: Cluster) -> bytes:
-    """Return the key of the agents' heartbeats."""
-    secret = await show(cluster, *SPACE, "secret", "purelb-heartbeat")
-    return base64.b64decode(secret["data"]["key"])
-
-
-async def uids(cluster: Cluster) -> set[str]:
-    """Return who the daemons' Pods are."""
-    found = [
-        pod for name in ("allocator", "lbnodeagent") for pod in await daemon_pods(cluster, name)
-    ]
-    return {pod["metadata"]["uid"] for pod in found}
 
 
 def test_a_fresh_installation_serves(world: World, before: frozenset[str]) -> None:
