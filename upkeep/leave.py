@@ -18,7 +18,8 @@ logger = logging.getLogger(__name__)
 Object: TypeAlias = dict[str, Any]
 
 WORKLOADS = ("daemonsets/lbnodeagent", "deployments/allocator")
-LEADER = "purelb-allocator"
+LEADERS = ("purelb-allocator", "purelb-bgp")
+REPORTS = "/apis/bgp.purelb.io/v1/bgpnodestatuses"  # of sidecars that are no more
 JOURNAL = "purelb.io/journal"  # label of the records of what external providers hold
 # An agent has 30 s; one on a node that does not answer can be told nothing, and holds nothing.
 PATIENCE = 90.0
@@ -42,7 +43,9 @@ async def leave(kube: Kube, namespace: str, *, patience: float = PATIENCE) -> No
     except TimeoutError:
         logger.warning("not every Pod has ended", extra={"seconds": patience})
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
-    await _delete(kube, f"{leases}/{LEADER}")
+    for leader in LEADERS:
+        await _delete(kube, f"{leases}/{leader}")
+    await _tidy_reports(kube)
     await _tidy_journal(kube, f"/api/v1/namespaces/{namespace}/configmaps")
     logger.info("left", extra={"namespace": namespace})
 
@@ -64,6 +67,16 @@ async def _wait_gone(kube: Kube, path: str) -> None:
         except TransientError as error:
             logger.warning("cannot see whether it is gone", extra={"error": str(error)})
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def _tidy_reports(kube: Kube) -> None:
+    """Delete what sidecars last said of their nodes; a cluster may lack the definition."""
+    try:
+        listed: Sequence[Object] = json.loads(await kube.get(REPORTS))["items"]
+    except NotFoundError:
+        return
+    for report in listed:
+        await _delete(kube, f"{REPORTS}/{report['metadata']['name']}")
 
 
 async def _tidy_journal(kube: Kube, path: str) -> None:

@@ -11,6 +11,7 @@ ECHO = ("-m", "playground.backend")
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "*purelb-kopf/allocator*": ("-m", "allocator"),
     "*purelb-kopf/lbnodeagent*": ("-m", "nodeagent"),
+    "*purelb-kopf/k8gobgp*": ("-m", "bgp"),
     "*purelb-kopf/echo*": ECHO,
     "nginx*": ECHO,  # what documentation uses for something that serves pages
 }

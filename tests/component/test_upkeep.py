@@ -25,6 +25,7 @@ SPACE = "purelb-system"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{SPACE}/leases"
 RECORDS = f"/api/v1/namespaces/{SPACE}/configmaps"
 APPS = f"/apis/apps/v1/namespaces/{SPACE}"
+WORKLOADS = (f"{APPS}/deployments", f"{APPS}/daemonsets")
 SECONDS = 20.0  # generous
 
 
@@ -130,6 +131,12 @@ def workload(kind: str, name: str, **status: int) -> Object:
     }
 
 
+def report() -> Object:
+    """Return what a BGP sidecar says of its node."""
+    kind = {"apiVersion": "bgp.purelb.io/v1", "kind": "BGPNodeStatus"}
+    return {**kind, "metadata": {"name": "node-a"}, "spec": {}}
+
+
 async def install(kube: Kube, *, ready: int = 2) -> None:
     """Make both workloads; of two Pods each so many are ready."""
     deployment = workload("Deployment", "allocator")
@@ -147,7 +154,10 @@ def test_leaving_takes_workloads_and_what_only_they_needed() -> None:
 
     async def scenario(kube: Kube) -> None:
         await install(kube)
-        for name in ("purelb-allocator", "purelb-node-a"):
+        for definition in definitions():
+            await kube.post(crds.DEFINITIONS, definition)
+        await kube.post(leave.REPORTS, report())
+        for name in ("purelb-allocator", "purelb-bgp", "purelb-node-a"):
             await kube.post(LEASES, {"metadata": {"name": name}})
         for name, data in (("full", {"default/web": "{}"}), ("empty", {})):
             labels = {leave.JOURNAL: "true"}
@@ -156,9 +166,9 @@ def test_leaving_takes_workloads_and_what_only_they_needed() -> None:
         await leave.leave(kube, SPACE)
         left = {
             path: [one["metadata"]["name"] for one in (await read(kube, path))["items"]]
-            for path in (f"{APPS}/deployments", f"{APPS}/daemonsets", LEASES, RECORDS)
+            for path in (*WORKLOADS, leave.REPORTS, LEASES, RECORDS)
         }
-        assert list(left.values()) == [[], [], ["purelb-node-a"], ["foreign", "full"]]
+        assert list(left.values()) == [[], [], [], ["purelb-node-a"], ["foreign", "full"]]
 
     play(scenario)
 

@@ -51,13 +51,19 @@ def calls(log: Path) -> tuple[Call, ...]:
     return tuple(found)
 
 
-def excesses(seen: Iterable[Call], starts: Sequence[Start] = ()) -> Counter[Call]:
+def excesses(
+    seen: Iterable[Call], starts: Sequence[Start] = (), *, with_sidecar: bool = False
+) -> Counter[Call]:
     """Return, with their numbers, requests that were refused or that no right is granted for.
+
+    `with_sidecar`: the node agent's Pods run the BGP sidecar, which asks in their name.
 
     What is refused while the API server starts does not count: it answers before it knows the
     rights (kubernetes/kubernetes#101422).
     """
     has = {daemon: _rights(daemon) for daemon in rights.DAEMONS}
+    if with_sidecar:
+        has[rights.ACCOUNTS[rights.SIDECAR]] |= _rights(rights.SIDECAR)
     return Counter(
         call
         for call in seen

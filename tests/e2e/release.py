@@ -8,7 +8,7 @@ import base64
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from playground.cluster import Cluster
 from playground.controlplane.binaries import BUILD, locate
 from playground.nodes import INSTALL_NAMESPACE
 from playground.state import INSIDE, Paths
+from tests.apiserver import Start
 from tests.charts import CHART
 from tests.e2e.audit import calls, excesses
 from tests.e2e.install import DEPLOY, NODE_GRACE_SECONDS, ROOT, daemon_pods, show
@@ -44,11 +45,11 @@ GROUP: dict[str, Any] = {
 
 
 @contextlib.contextmanager
-def bare(*, is_ours: bool = True) -> Iterator[World]:
+def bare(*, is_ours: bool = True, starts: Sequence[Start] = ()) -> Iterator[World]:
     """Run scenarios in a new cluster of three nodes with echo pods, and without us.
 
     At the end the API server's audit log is asked whether a daemon wanted more than the chart
-    grants, if all daemons were ours.
+    grants, if all daemons were ours. `starts` are times during which rights are not settled.
     """
     if reason := obstacles():
         pytest.skip(reason)
@@ -67,8 +68,9 @@ def bare(*, is_ours: bool = True) -> Iterator[World]:
             runner.run(strip(cluster))
             runner.run(cluster.start_workload())
             yield lambda scenario: runner.run(run(scenario))
-            found = excesses(calls(cluster.paths.log("audit")), ()) if is_ours else None
-            assert not found, found
+            if is_ours:
+                found = excesses(calls(cluster.paths.log("audit")), starts, with_sidecar=True)
+                assert not found, found
         finally:
             runner.run(cluster.__aexit__(None, None, None))
 

@@ -79,7 +79,7 @@ def test_whatever_is_namespaced_is_in_the_namespace_of_the_release(values: Path)
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_the_chart_and_the_manifest_run_the_same_pods(name: str) -> None:
     """Probes, ports, grace periods, security, limits: one way of running a daemon."""
-    charted = pod_spec(one(render(), WORKLOADS[name], name))
+    charted = pod_spec(one(render("--set", "gobgp.enabled=false"), WORKLOADS[name], name))
     (written,) = (pod_spec(one) for one in MANIFEST if one["metadata"]["name"] == name)
     (ours,), (theirs,) = charted["containers"], written["containers"]
     alike = ("name", "ports", "livenessProbe", "readinessProbe", "resources", "imagePullPolicy")
@@ -125,7 +125,7 @@ def test_a_release_of_purelbs_chart_can_be_upgraded(name: str) -> None:
 
 def test_the_chart_grants_what_the_manifest_grants() -> None:
     """Role by role and binding by binding; the namespace is the release's."""
-    objects = render("--values", str(CHART / "ci/minimal-values.yaml"))
+    objects = render("--set", "crds.upgrade=false,cleanup.enabled=false")
     kinds = ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ServiceAccount")
     said = ("rules", "roleRef", "subjects")
     hooks = ("purelb:check", "purelb-check")
@@ -137,9 +137,19 @@ def test_the_chart_grants_what_the_manifest_grants() -> None:
     written = {
         (found["kind"], found["metadata"]["name"]): [found.get(key) for key in said]
         for found in rights.RBAC
-        if found["kind"] in kinds and not found["metadata"]["name"].endswith("k8gobgp")
+        if found["kind"] in kinds
     }
     assert charted == written
+
+
+def test_the_sidecar_runs_as_in_purelbs_chart_and_goes_with_its_rights() -> None:
+    """Whoever has a BGPConfiguration and does not mention `gobgp` keeps the routes."""
+    agents = pod_spec(one(render(), "DaemonSet", "lbnodeagent"))
+    assert [one["name"] for one in agents["containers"]] == ["lbnodeagent", "k8gobgp"]
+    bare = render("--set", "gobgp.enabled=false")
+    agents = pod_spec(one(bare, "DaemonSet", "lbnodeagent"))
+    assert [one["name"] for one in agents["containers"]] == ["lbnodeagent"]
+    assert not [found for found in bare if found["metadata"]["name"].endswith("k8gobgp")]
 
 
 def test_the_rights_follow_the_release_into_another_namespace() -> None:
@@ -184,7 +194,7 @@ def test_a_job_may_touch_our_crds_only_and_no_daemon_may() -> None:
 def test_what_jobs_need_is_gone_when_they_have_succeeded() -> None:
     """Every object of a hook goes with it; that of a failed one stays to be read."""
     hooks = [o for o in render() if "helm.sh/hook" in o["metadata"].get("annotations", {})]
-    assert len(hooks) == 13
+    assert len(hooks) == 15
     policies = {o["metadata"]["annotations"]["helm.sh/hook-delete-policy"] for o in hooks}
     assert policies == {"before-hook-creation,hook-succeeded"}
 
@@ -212,10 +222,11 @@ def test_an_eviction_leaves_an_allocator_unless_there_is_only_one() -> None:
 def test_agents_have_the_key_of_their_heartbeats_and_run_without_it() -> None:
     """The Secret is optional: an agent must start in a namespace where it is missing."""
     spec = pod_spec(one(render(), "DaemonSet", "lbnodeagent"))
-    (volume,) = spec["volumes"]
+    (volume,) = (found for found in spec["volumes"] if "secret" in found)
     assert volume["secret"]["secretName"] == "purelb-heartbeat"
     assert volume["secret"]["optional"] is True
-    (mount,) = spec["containers"][0]["volumeMounts"]
+    mounts = spec["containers"][0]["volumeMounts"]
+    (mount,) = (found for found in mounts if found["name"] == volume["name"])
     files = [e["value"] for e in spec["containers"][0]["env"] if e["name"].endswith("KEY_FILE")]
     assert files == [f"{mount['mountPath']}/key"]
 

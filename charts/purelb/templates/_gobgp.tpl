@@ -16,18 +16,16 @@
   ports:
     - {name: gobgp-metrics, containerPort: 7473}
     - {name: gobgp-health, containerPort: 7474}
+  # A rollout waits for each node's: ask often.
   startupProbe:
     httpGet: {path: /readyz, port: gobgp-health}
-    initialDelaySeconds: 5
-    periodSeconds: 5
-    failureThreshold: 12
+    periodSeconds: 1
+    failureThreshold: 60
   livenessProbe:
     httpGet: {path: /healthz, port: gobgp-health}
-    initialDelaySeconds: 15
     periodSeconds: 20
   readinessProbe:
     httpGet: {path: /readyz, port: gobgp-health}
-    initialDelaySeconds: 5
     periodSeconds: 10
   {{- with .Values.gobgp.resources }}
   resources:
