@@ -1,7 +1,7 @@
 """Alerts and dashboards: they ask for series that exist, with labels that these have.
 
-A lint of our own rather than Prometheus' `promtool`: that is a program to be built for one minute's
-check, and it does not know which series and labels there are, which is what goes wrong.
+What Prometheus itself makes of them: `test_alerts`. It does not know which series and labels there
+are, which is what goes wrong.
 """
 
 import json
@@ -122,9 +122,27 @@ def test_rules_reach_the_cluster_as_they_are_written() -> None:
     for (name, written), one in zip(ALERTS.items(), found, strict=True):
         (group,) = one["spec"]["groups"]
         assert group["name"] == "purelb-runbook", name
-        links = [rule["annotations"].pop("runbook_url") for rule in group["rules"]]
+        for rule in group["rules"]:
+            del rule["annotations"]["runbook"]
         assert group["rules"] == written
-        assert [link.rsplit("#")[1] for link in links] == [r["alert"].lower() for r in written]
+
+
+@pytest.mark.parametrize("base", ["", "https://docs.example.org/howto/runbook/"])
+def test_every_alert_leads_to_its_section_of_the_runbook(base: str) -> None:
+    """By the file's name, and by a link if it is known where the documentation is served.
+
+    That a page is served at its path without its suffix is MkDocs' way.
+    """
+    switches = [f"Prometheus.{name}.prometheusRules.enabled=true" for name in ALERTS]
+    objects = render("--set", ",".join((*switches, f"Prometheus.runbookUrl={base}")))
+    sections = set(re.findall(r"^### (\w+)$", RUNBOOK, re.M))
+    for found in (o for o in objects if o["kind"] == "PrometheusRule"):
+        for rule in found["spec"]["groups"][0]["rules"]:
+            page, _, anchor = rule["annotations"]["runbook"].partition("#")
+            assert ROOT / page == ROOT / "docs/howto/runbook.md"
+            assert anchor in {section.lower() for section in sections}
+            link = rule["annotations"].get("runbook_url", "")
+            assert link == (f"{base}#{anchor}" if base else "")
 
 
 def test_dashboards_reach_the_cluster_as_they_are_written() -> None:
