@@ -27,19 +27,19 @@ def explain(
     context: click.Context, output: Format, watch: bool, exit_code: bool, service: str
 ) -> None:
     """Explain the whole chain from a Service's request to who answers for its address."""
-    from plugin.cli.one import read_one
     from plugin.core.allocation import allocator_of
     from plugin.core.explain import Explanation, explain_service
+    from plugin.core.one import one_of
     from plugin.render.advice import explain_text
 
     cluster, key = cluster_of(context), service_argument(context, service)
 
     def compute(found: kinds.Snapshot) -> Explanation:
-        found, one = read_one(cluster, found, key)
+        found, one = one_of(found, key)
         return explain_service(found, allocator_of(found), one)
 
     view: View[Explanation] = View(
-        needs=SOURCES,
+        needs=(*SOURCES, kinds.service_of(key)),
         wishes=(
             *(kinds.PODS, kinds.NODES, kinds.CIDRS),
             kinds.slices_of(key),

@@ -15,6 +15,7 @@ from plugin.core.document import Document
 from plugin.core.problem import PluginError
 from plugin.core.sidecars import sidecars
 from plugin.core.snapshot import Snapshot
+from plugin.shell.following import Following
 from plugin.shell.kubectl import Kubectl
 from plugin.shell.output import CLEAR, Format, structured, text
 from purelb.api.durations import parse_duration
@@ -34,7 +35,9 @@ def seconds(_: click.Context, option: click.Parameter, value: str) -> float:
 @click.command()
 @output
 @connection
-@click.option("--interval", default="1s", callback=seconds, help="Between two looks; as 1s.")
+@click.option(
+    "--interval", default="1s", callback=seconds, help="Longest time between two looks; as 1s."
+)
 @click.option(
     "--gobgp-interval",
     default="5s",
@@ -46,15 +49,12 @@ def dashboard(
     context: click.Context, output: Format, interval: float, gobgp_interval: float
 ) -> None:
     """Show status, Services, pools and the BGP table, until it is interrupted."""
-    cluster = cluster_of(context)
+    following = Following(cluster_of(context), *kinds.OVERVIEW)
     table = _Table(lambda: Kubectl(flags_of(context)), gobgp_interval)
     told = ""
     while True:
         try:
-            found = cluster.read(
-                (kinds.SERVICES, kinds.GROUPS, kinds.LEASES, kinds.AGENTS),
-                (kinds.PODS, kinds.NODES, kinds.CIDRS, kinds.BGP_NODES),
-            )
+            found = following.look(interval)
             page = "\n\n".join([*_sections(found, output), table.page(found)])
         except PluginError as error:
             if str(error) != told:
@@ -63,7 +63,6 @@ def dashboard(
         else:
             told = ""
             print(f"{CLEAR if sys.stdout.isatty() else '---'}\n{page}", flush=True)
-        time.sleep(interval)
 
 
 def _sections(found: Snapshot, output: Format) -> list[str]:

@@ -75,19 +75,19 @@ def validate(context: click.Context, output: Format, strict: bool) -> None:
 @click.pass_context
 def inspect(context: click.Context, output: Format, watch: bool, service: str) -> None:
     """Show one Service from its addresses to the nodes that announce them."""
-    from plugin.cli.one import read_one
     from plugin.core.allocation import allocator_of
     from plugin.core.inspect import InspectReport, report_service
+    from plugin.core.one import one_of
     from plugin.render.deep import inspect_text
 
     cluster, key = cluster_of(context), service_argument(context, service)
 
     def compute(found: kinds.Snapshot) -> InspectReport:
-        found, one = read_one(cluster, found, key)
+        found, one = one_of(found, key)
         return report_service(found, allocator_of(found), one)
 
     view: View[InspectReport] = View(
-        needs=(kinds.SERVICES, kinds.GROUPS, kinds.LEASES, kinds.AGENTS),
+        needs=(kinds.SERVICES, kinds.service_of(key), kinds.GROUPS, kinds.LEASES, kinds.AGENTS),
         wishes=(kinds.PODS, kinds.NODES, kinds.CIDRS, kinds.BGP_NODES, kinds.slices_of(key)),
         compute=compute,
         render=lambda report, _: inspect_text(report),

@@ -14,7 +14,7 @@ from plugin.shell.output import Format, structured, text, warn
 from purelb.api import annotations
 from purelb.api.addresses import IPAddress, parse_ip
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.5  # after which a wait looks at the clock, though nothing has changed
 
 
 @click.command()
@@ -88,16 +88,16 @@ def uncordon(context: click.Context, node: str) -> None:
 
 def _wait_empty(cluster: Cluster, node: str, seconds: float) -> None:
     from plugin.core.evacuation import announced_by
+    from plugin.shell.following import Following
 
-    deadline = time.monotonic() + seconds
-    while left := list(announced_by(cluster.read((kinds.SERVICES,)), node)):
+    following, deadline = Following(cluster, (kinds.SERVICES,)), time.monotonic() + seconds
+    while left := list(announced_by(following.look(LOOK_SECONDS), node)):
         if time.monotonic() >= deadline:
             (service, address), count = left[0], len({ip for _, ip in left})
             raise PluginError(
                 f"{node} still announces {count} address(es), such as {address} of"
                 f" {service.key}; is its agent well? See kubectl purelb doctor --node {node}"
             )
-        time.sleep(LOOK_SECONDS)
 
 
 def _address(text: str) -> IPAddress:

@@ -25,8 +25,8 @@ def status(context: click.Context, output: Format, watch: bool, exit_code: bool)
     from plugin.render.overview import status_text
 
     view: View[StatusReport] = View(
-        needs=(kinds.SERVICES, kinds.GROUPS, kinds.LEASES, kinds.AGENTS),
-        wishes=(kinds.PODS, kinds.NODES, kinds.CIDRS, kinds.BGP_NODES),
+        needs=kinds.OVERVIEW[0],
+        wishes=kinds.OVERVIEW[1],
         compute=lambda found: report_status(found, allocator_of(found)),
         render=lambda report, is_wide: status_text(report, is_wide=is_wide),
         problem=lambda report: "; ".join(report.warnings) if exit_code else "",

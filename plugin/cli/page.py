@@ -21,10 +21,7 @@ def report(context: click.Context, file: str) -> None:
     from plugin.core.page import page_of
     from plugin.render.page import page_html
 
-    found = cluster_of(context).read(
-        (kinds.SERVICES, kinds.GROUPS, kinds.LEASES, kinds.AGENTS),
-        (kinds.PODS, kinds.NODES, kinds.CIDRS, kinds.BGP_NODES, kinds.EVENTS),
-    )
+    found = cluster_of(context).read(kinds.OVERVIEW[0], (*kinds.OVERVIEW[1], kinds.EVENTS))
     warn(found.gaps)
     page = page_html(page_of(found, allocator_of(found), target_of(context).server))
     if file == "-":

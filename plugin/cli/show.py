@@ -1,18 +1,18 @@
 """Fetch, compute, render: the three steps of every command that shows something."""
 
-import time
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from plugin.core.document import Document
 from plugin.core.problem import CheckFailedError, PluginError
-from plugin.core.snapshot import Kind, Snapshot
+from plugin.core.snapshot import Gap, Kind, Snapshot
 from plugin.shell.cluster import Cluster
 from plugin.shell.output import CLEAR, Format, structured, text, warn
 
 D = TypeVar("D", bound=Document)
-WATCH_SECONDS = 2.0
+WATCH_SECONDS = 1.0  # after which a watch looks again, though only time has passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +52,26 @@ def _shown(document: D, view: View[D], output: Format) -> str:
     return text(view.render(document, output is Format.WIDE))
 
 
-def _follow(cluster: Cluster, view: View[D], output: Format) -> None:
-    import sys
+def _follow(cluster: Cluster, view: View[D], output: Format) -> NoReturn:
+    from plugin.shell.following import Following
 
-    before, told = "", ""
+    following = Following(cluster, view.needs, view.wishes)
+    before, told, gaps = "", "", set[Gap]()
     while True:
         try:
-            shown = _shown(view.compute(cluster.read(view.needs, view.wishes)), view, output)
+            found = following.look(WATCH_SECONDS)
+            shown = _shown(view.compute(found), view, output)
         except PluginError as error:
+            if not before:
+                raise
             if str(error) != told:
                 print(f"Error: {error}; trying again", file=sys.stderr)
             told = str(error)
-        else:
-            told = ""
-            if shown != before:
-                clear = CLEAR if sys.stdout.isatty() else "---\n" if before else ""
-                print(f"{clear}{shown}", flush=True)
-            before = shown
-        time.sleep(WATCH_SECONDS)
+            continue
+        told = ""
+        warn([gap for gap in found.gaps if gap not in gaps])
+        gaps.update(found.gaps)
+        if shown != before:
+            clear = CLEAR if sys.stdout.isatty() else "---\n" if before else ""
+            print(f"{clear}{shown}", flush=True)
+        before = shown

@@ -1,7 +1,6 @@
 """`top`: pools filling, who announces what, addresses as they move."""
 
 import sys
-import time
 
 import click
 
@@ -10,13 +9,14 @@ from plugin.cli.flags import cluster_of
 from plugin.cli.options import connection
 from plugin.core import snapshot as kinds
 from plugin.core.problem import PluginError
-from plugin.core.snapshot import Snapshot
-from plugin.shell.cluster import Cluster
+from plugin.shell.following import Following
 
 
 @click.command()
 @connection
-@click.option("--interval", default="2s", callback=seconds, help="Between two looks; as 2s.")
+@click.option(
+    "--interval", default="2s", callback=seconds, help="Longest time between two looks; as 2s."
+)
 @click.pass_context
 def top(context: click.Context, interval: float) -> None:
     """Show a live view of the whole screen; without a terminal it is printed once."""
@@ -27,24 +27,18 @@ def top(context: click.Context, interval: float) -> None:
     from plugin.render.top import frame
 
     cluster = cluster_of(context)
-    seen = look(_read(cluster), None)
     if not sys.stdout.isatty():
+        seen = look(cluster.read(*kinds.OVERVIEW), None)
         Console(width=120, height=32).print(frame(seen))
         return
+    following = Following(cluster, *kinds.OVERVIEW)
+    seen = look(following.look(interval), None)
     with Live(frame(seen), screen=True, auto_refresh=False) as live:
         while True:
-            time.sleep(interval)
             try:
-                seen = look(_read(cluster), seen)
+                seen = look(following.look(interval), seen)
             except PluginError as error:
                 live.console.bell()
                 live.update(f"{error}; trying again", refresh=True)
             else:
                 live.update(frame(seen), refresh=True)
-
-
-def _read(cluster: Cluster) -> Snapshot:
-    return cluster.read(
-        (kinds.SERVICES, kinds.GROUPS, kinds.LEASES, kinds.AGENTS),
-        (kinds.PODS, kinds.NODES, kinds.CIDRS, kinds.BGP_NODES),
-    )

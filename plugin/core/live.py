@@ -13,12 +13,15 @@ from purelb.api.addresses import FAMILIES, IPAddress
 from purelb.api.identifiers import NodeName, ServiceKey
 
 MOST_MOVES: Final = 100
+TREND: Final = 60.0  # seconds
+MARK: Final = 5.0  # seconds between two of the marks that trends are counted from
+GAP: Final = 10.0  # seconds: nobody has an address for this long at most while it moves
 NOBODY: Final = "nobody"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """How full one family of a pool is; `trend` is the change since the last look."""
+    """How full one family of a pool is; `trend` is the change within the last minute."""
 
     pool: str
     family: str
@@ -26,6 +29,14 @@ class Fill:
     size: int
     available: int
     trend: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How many addresses of each pool and family were in use at that time."""
+
+    at: float
+    used: dict[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +52,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Everything at one moment; `changes` are all since the first look, newest first."""
+    """Everything at one moment; `changes` are all since the first look, newest first.
+
+    `marks` are those of the last minute, oldest first.
+    """
 
     at: float
     status: StatusReport
@@ -50,6 +64,7 @@ class Look:
     waiting: tuple[ServiceKey, ...]
     holders: dict[tuple[ServiceKey, IPAddress], NodeName]
     changes: tuple[Change, ...] = ()
+    marks: tuple[Mark, ...] = ()
 
 
 def look(snapshot: Snapshot, before: Look | None) -> Look:
@@ -60,12 +75,13 @@ def look(snapshot: Snapshot, before: Look | None) -> Look:
         for service in served(snapshot.services)
         for slot in slots_of(service).values()
     }
-    news = _changes(snapshot.now, before.holders, holders) if before is not None else ()
+    changes = _changes(snapshot.now, before, holders) if before is not None else ()
+    fills = tuple(_fills(allocator, before.marks[0].used if before is not None else {}))
     is_default = allocator.world.is_default_announcer
     return Look(
         at=snapshot.now,
         status=report_status(snapshot, allocator),
-        fills=tuple(_fills(allocator, before)),
+        fills=fills,
         nodes=report_election(snapshot).nodes,
         waiting=tuple(
             service.key
@@ -73,24 +89,42 @@ def look(snapshot: Snapshot, before: Look | None) -> Look:
             if is_waiting(service, is_default_announcer=is_default)
         ),
         holders=holders,
-        changes=(*news, *(before.changes if before is not None else ()))[:MOST_MOVES],
+        changes=changes[:MOST_MOVES],
+        marks=tuple(_marks(snapshot.now, before, fills)),
     )
 
 
 def _changes(
-    now: float,
-    old: dict[tuple[ServiceKey, IPAddress], NodeName],
-    new: dict[tuple[ServiceKey, IPAddress], NodeName],
-) -> Iterator[Change]:
-    for key in sorted(old.keys() | new.keys(), key=lambda one: (one[0], str(one[1]))):
-        before, after = old.get(key, NOBODY), new.get(key, NOBODY)
-        if before != after:
-            service, address = key
-            yield Change(at=now, service=service, address=address, old=before, new=after)
+    now: float, before: Look, holders: dict[tuple[ServiceKey, IPAddress], NodeName]
+) -> tuple[Change, ...]:
+    """Return all changes; of a move that nobody had the address in between there is one."""
+    recent = {(c.service, c.address): c for c in reversed(before.changes) if now - c.at <= GAP}
+    news: list[Change] = []
+    merged: set[Change] = set()
+    for key in sorted(
+        before.holders.keys() | holders.keys(), key=lambda one: (one[0], str(one[1]))
+    ):
+        old, new = before.holders.get(key, NOBODY), holders.get(key, NOBODY)
+        if old == new:
+            continue
+        last = recent.get(key)
+        if last is not None and old == NOBODY and last.new == NOBODY and last.old != new:
+            merged.add(last)
+            old = last.old
+        news.append(Change(at=now, service=key[0], address=key[1], old=old, new=new))
+    return (*news, *(change for change in before.changes if change not in merged))
 
 
-def _fills(allocator: Allocator, before: Look | None) -> Iterator[Fill]:
-    known = {(fill.pool, fill.family): fill.used for fill in before.fills} if before else {}
+def _marks(now: float, before: Look | None, fills: tuple[Fill, ...]) -> Iterator[Mark]:
+    """Yield the marks from which later trends are counted, some seconds apart."""
+    kept = before.marks if before is not None else ()
+    young = [mark for mark in kept if now - mark.at <= TREND]
+    yield from young
+    if not young or now - young[-1].at >= MARK:
+        yield Mark(at=now, used={(fill.pool, fill.family): fill.used for fill in fills})
+
+
+def _fills(allocator: Allocator, known: dict[tuple[str, str], int]) -> Iterator[Fill]:
     for pool in sorted(allocator.pools.pools.values(), key=lambda one: one.name):
         for family in FAMILIES:
             if not pool.size(family):

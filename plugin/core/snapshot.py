@@ -4,10 +4,12 @@ Belongs here: kinds, how each is read, and the value they add up to. Does not: r
 Times are seconds of the API server's clock, because an operator's own may be wrong.
 """
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
+from typing import Any
 
 from plugin.core.spans import parse_time
 from plugin.core.wire import Event, Pod, decode_event, decode_pod
@@ -63,7 +65,8 @@ class Scope(Enum):
 class Kind:
     """One kind of object. `name` is the field of the snapshot that has them.
 
-    `view` turns the JSON of one object into what the snapshot keeps, None for nothing.
+    `view` turns the JSON of one object into what the snapshot keeps, None for nothing. `is_news`
+    tells whether somebody who looks on should see at once that one has become the other.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Kind:
     scope: Scope = Scope.ALL
     selector: str = ""  # a field selector
     labels: str = ""  # a label selector
+    is_news: Callable[[Any, Any], bool] = operator.ne
 
     @property
     def resource(self) -> str:
@@ -101,6 +105,16 @@ def _lease(body: bytes) -> NodeLease | None:
     )
 
 
+def _is_lease_news(old: NodeLease | None, new: NodeLease | None) -> bool:
+    """Tell whether more has changed than the time of a renewal that came in time."""
+    if old is None or new is None:
+        return old is not new
+    if old.expires_at is None or new.renewed_at is None or new.renewed_at > old.expires_at:
+        return old != new
+    view = replace(old.view, version=new.view.version, renewed=new.view.renewed)
+    return replace(old, view=view, renewed_at=new.renewed_at, expires_at=new.expires_at) != new
+
+
 def _slice(body: bytes) -> SliceView | None:
     return view_slice(decode_endpoint_slice(body))
 
@@ -121,6 +135,7 @@ LEASES = Kind(
     plural="leases",
     view=_lease,
     scope=Scope.INSTALL,
+    is_news=_is_lease_news,
 )
 NODES = Kind(name="nodes", path="/api/v1", plural="nodes", view=decode_node)
 PODS = Kind(name="pods", path="/api/v1", plural="pods", view=decode_pod, scope=Scope.INSTALL)
@@ -141,6 +156,11 @@ BGP_CONFIGS = Kind(
     scope=Scope.INSTALL,
 )
 EVENTS = Kind(name="events", path="/api/v1", plural="events", view=decode_event)
+# What pages about everything need, and what they wish for.
+OVERVIEW = (
+    (SERVICES, GROUPS, LEASES, AGENTS),
+    (PODS, NODES, CIDRS, BGP_NODES),
+)
 
 
 def events_of(key: str) -> Kind:
@@ -148,6 +168,13 @@ def events_of(key: str) -> Kind:
     namespace, _, name = key.partition("/")
     selector = f"involvedObject.kind=Service,involvedObject.name={name}"
     return replace(EVENTS, plural=f"namespaces/{namespace}/events", selector=selector)
+
+
+def service_of(key: str) -> Kind:
+    """Return the kind that has one Service, of whatever type it is."""
+    namespace, _, name = key.partition("/")
+    plural = f"namespaces/{namespace}/{SERVICES.plural}"
+    return replace(SERVICES, name="asked", plural=plural, selector=f"metadata.name={name}")
 
 
 def slices_of(key: str) -> Kind:
@@ -170,12 +197,14 @@ class Gap:
 class Snapshot:
     """What was read. Every field is sorted by namespace and name; empty where nobody asked for it.
 
-    `namespace` is the install namespace, `now` in seconds since 1970.
+    `namespace` is the install namespace, `now` in seconds since 1970. `asked` is the Service that a
+    command is about.
     """
 
     now: float
     namespace: str
     services: tuple[ServiceView, ...] = ()
+    asked: tuple[ServiceView, ...] = ()
     groups: tuple[ServiceGroup, ...] = ()
     agents: tuple[NodeAgent, ...] = ()
     leases: tuple[NodeLease, ...] = ()

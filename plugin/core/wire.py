@@ -111,11 +111,26 @@ class ApiGroup(Wire, frozen=True):
     versions: tuple[GroupVersion, ...] | None = None
 
 
+class Name(Wire, frozen=True):
+    """The metadata that tell which object it is, and at which version."""
+
+    namespace: str = ""
+    name: str = ""
+    resource_version: str = ""
+
+
+class Named(Wire, frozen=True):
+    """What every object has: cheaper to decode than all of its metadata."""
+
+    metadata: Name = Name()
+
+
 def schema_of(kind: type[Wire]) -> dict[str, Any]:
     """Return the JSON schema of a struct, with the descriptions of its docstrings."""
     return msgspec.json.schema(kind)
 
 
+decode_named = msgspec.json.Decoder(Named).decode
 decode_event = msgspec.json.Decoder(Event).decode
 decode_pod = msgspec.json.Decoder(Pod).decode
 decode_api_resources = msgspec.json.Decoder(ApiResources).decode

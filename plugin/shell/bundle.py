@@ -8,9 +8,10 @@ from plugin.core import snapshot as kinds
 from plugin.core.components import AGENT, ALLOCATOR, SIDECAR
 from plugin.core.problem import PluginError
 from plugin.core.redact import redacted
-from plugin.core.snapshot import Kind, Scope
+from plugin.core.snapshot import Kind
 from plugin.core.wire import Pod, decode_any
-from plugin.shell.cluster import PAGE, Cluster
+from plugin.shell.cluster import Cluster
+from plugin.shell.listing import PAGE, Source
 from purelb import VERSION
 
 CONTAINERS = (ALLOCATOR, AGENT, SIDECAR)
@@ -56,9 +57,8 @@ def collect(cluster: Cluster, log_lines: int) -> dict[str, bytes]:
 
 
 def _items(cluster: Cluster, kind: Kind) -> list[Any]:
-    where = f"/namespaces/{cluster.namespace}" if kind.scope is Scope.INSTALL else ""
-    selectors = {"fieldSelector": kind.selector} if kind.selector else {}
-    return _pages(cluster, f"{kind.path}{where}/{kind.plural}", selectors)
+    source = Source(kind, cluster.namespace)
+    return _pages(cluster, source.path, source.selectors)
 
 
 def _pages(cluster: Cluster, path: str, selectors: dict[str, str]) -> list[Any]:

@@ -5,13 +5,14 @@ command may take.
 """
 
 import base64
+import contextlib
 import http.client
 import json
 import os
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
@@ -77,6 +78,31 @@ class Client:
         It may be sent twice, which comes to the same.
         """
         self._send(_Request(path, "PATCH", json.dumps(change).encode()))
+
+    def lines(
+        self, path: str, params: Mapping[str, str], longest_silence: float
+    ) -> Iterator[bytes]:
+        """Yield the lines of an answer that goes on; ends with it, or after so long a silence.
+
+        The first is empty, and tells that the server has begun to answer. Raises as `get` does,
+        but not for what happens to the connection after that: who asks again learns of it.
+        """
+        try:
+            with contextlib.closing(self._connect()) as connection:
+                wire = connection.sock  # which the answer takes over if it ends with it
+                wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                self._ask(connection, _Request(f"{path}?{urlencode(params)}"))
+                with contextlib.closing(connection.getresponse()) as answer:
+                    self._note_time(answer.getheader("Date"))
+                    if answer.status >= 300:
+                        raise self._refusal(answer.status, answer.read())
+                    wire.settimeout(longest_silence)
+                    yield b""
+                    with contextlib.suppress(OSError, http.client.HTTPException):
+                        while line := answer.readline():
+                            yield line
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
 
     def close(self) -> None:
         """Close the connections that are kept for the next request."""

@@ -1,17 +1,34 @@
-"""Lists of the API server → a snapshot. Kinds are read side by side, each in pages."""
+"""Several kinds of objects → a snapshot; and the few things that are written."""
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from plugin.core.problem import PluginError
 from plugin.core.snapshot import PURELB, Gap, Kind, Scope, Snapshot
 from plugin.core.wire import decode_api_group
-from plugin.shell.client import AnswerError, Client, ExpiredError
-from purelb.api.resources import DecodeError, decode_object, decode_page
+from plugin.shell.client import AnswerError, Client
+from plugin.shell.listing import Source, read_all
+from purelb.api.resources import DecodeError
 
-PAGE = "500"  # objects in one answer
-TRIES = 3  # of a list that expires while it is read
+
+class RefusedError(PluginError):
+    """The API server is there, but gives no objects of a kind."""
+
+
+class MissingError(RefusedError):
+    """It does not have such a kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of reading one kind; `error` as `Cluster.explained` has it."""
+
+    kind: Kind
+    found: tuple[object, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    error: Exception | None = None
 
 
 class Cluster:
@@ -25,23 +42,41 @@ class Cluster:
 
         Raises PluginError if a needed one cannot be read.
         """
-        jobs = [_Job(self, kind) for kind in (*needs, *wishes)]
-        threads = [threading.Thread(target=job.run, daemon=True) for job in jobs[1:]]
+        kinds = (*needs, *wishes)
+        outcomes: list[Outcome | None] = [None] * len(kinds)
+
+        def read(number: int) -> None:
+            outcomes[number] = self._outcome(kinds[number])
+
+        threads = [
+            threading.Thread(target=read, args=(one,), daemon=True) for one in range(1, len(kinds))
+        ]
         for thread in threads:
             thread.start()
-        jobs[0].run()
+        read(0)
         for thread in threads:
             thread.join()
-        gaps = [gap for job in jobs for gap in job.gaps]
-        for job in jobs:
-            if job.error is None:
+        return self.snapshot([one for one in outcomes if one is not None], needs)
+
+    def _outcome(self, kind: Kind) -> Outcome:
+        try:
+            listing = read_all(self.client, Source(kind, self.namespace))
+        except Exception as error:  # told by the thread that waits
+            return Outcome(kind=kind, error=self.explained(kind, error))
+        return Outcome(kind=kind, found=listing.objects(), gaps=tuple(listing.gaps.values()))
+
+    def snapshot(self, outcomes: Sequence[Outcome], needs: Sequence[Kind]) -> Snapshot:
+        """Put together what was read; raises as `read` does."""
+        gaps = dict.fromkeys(gap for one in outcomes for gap in one.gaps)
+        for one in outcomes:
+            if one.error is None:
                 continue
-            error = self._explained(job.kind, job.error)
-            if job.kind in needs:
-                raise error
-            if not (isinstance(job.error, AnswerError) and job.error.code == 404):
-                gaps.append(Gap(what=job.kind.resource, why=str(error), kind=job.kind.name))
-        found: dict[str, Any] = {job.kind.name: tuple(job.found) for job in jobs}
+            if one.kind in needs or not isinstance(one.error, PluginError):
+                raise one.error
+            if not isinstance(one.error, MissingError):
+                gap = Gap(what=one.kind.resource, why=str(one.error), kind=one.kind.name)
+                gaps[gap] = None
+        found: dict[str, Any] = {one.kind.name: one.found for one in outcomes}
         return Snapshot(now=self.client.now(), namespace=self.namespace, gaps=tuple(gaps), **found)
 
     def annotate_node(self, name: str, key: str, value: str | None) -> None:
@@ -61,20 +96,22 @@ class Cluster:
                 raise
             raise PluginError(f"{error}; ask for the right to patch it") from error
 
-    def _explained(self, kind: Kind, error: Exception) -> PluginError:
-        if not isinstance(error, PluginError):
-            raise error
+    def explained(self, kind: Kind, error: Exception, verb: str = "list") -> Exception:
+        """Return what a user is told when a kind cannot be read; other errors are what they are."""
         if not isinstance(error, AnswerError):
             return error
         if error.code == 403:
             where = f" -n {self.namespace}" if kind.scope is Scope.INSTALL else " -A"
-            return PluginError(
-                f"you may not list {kind.resource}; ask for that right, and check it with"
-                f" kubectl auth can-i list {kind.resource}{where}"
+            return RefusedError(
+                f"you may not {verb} {kind.resource}; ask for that right, and check it with"
+                f" kubectl auth can-i {verb} {kind.resource}{where}"
             )
-        if error.code == 404 and kind.path == PURELB:
-            return PluginError(self._without_crds(kind))
-        return PluginError(f"cannot list {kind.resource}: {error}")
+        if error.code == 404:
+            here = kind.path == PURELB
+            return MissingError(
+                self._without_crds(kind) if here else f"cannot {verb} {kind.resource}: {error}"
+            )
+        return RefusedError(f"cannot {verb} {kind.resource}: {error}")
 
     def _without_crds(self, kind: Kind) -> str:
         try:
@@ -89,68 +126,3 @@ class Cluster:
             f"this cluster serves purelb.io/{served}, but not {kind.resource} of purelb.io/v2:"
             " apply the CRDs of this version"
         )
-
-
-class _Job:
-    """Reads one kind in a thread of its own."""
-
-    def __init__(self, cluster: Cluster, kind: Kind) -> None:
-        self.kind = kind
-        self.found: list[object] = []
-        self.gaps: list[Gap] = []
-        self.error: Exception | None = None
-        self._client = cluster.client
-        where = f"/namespaces/{cluster.namespace}" if kind.scope is Scope.INSTALL else ""
-        self._path = f"{kind.path}{where}/{kind.plural}"
-        selectors = {"fieldSelector": kind.selector, "labelSelector": kind.labels}
-        self._params = {name: text for name, text in selectors.items() if text}
-
-    def run(self) -> None:
-        """Read everything; what goes wrong is kept for the caller."""
-        try:
-            for left in reversed(range(TRIES)):
-                try:
-                    self._read()
-                    return
-                except ExpiredError:
-                    if not left:
-                        raise
-        except Exception as error:  # told by the thread that waits
-            self.error = error
-
-    def _read(self) -> None:
-        self.found, self.gaps, token = [], [], ""
-        while True:
-            params = {**self._params, "limit": PAGE}
-            if token:
-                params["continue"] = token
-            body = self._client.get(self._path, params)
-            try:
-                page = decode_page(body)
-            except DecodeError as error:
-                raise PluginError(
-                    f"the answer to a list of {self.kind.resource} is not understood ({error});"
-                    " is this address a Kubernetes API server?"
-                ) from error
-            for raw in page.items:
-                self._take(bytes(raw))
-            token = page.metadata.continue_
-            if not token:
-                return
-
-    def _take(self, raw: bytes) -> None:
-        try:
-            view = self.kind.view(raw)
-        except DecodeError as error:
-            self.gaps.append(Gap(what=f"{self.kind.resource} {_name(raw)}", why=str(error)))
-            return
-        if view is not None:
-            self.found.append(view)
-
-
-def _name(raw: bytes) -> str:
-    try:
-        meta = decode_object(raw).metadata
-    except DecodeError:
-        return "without a name"
-    return f"{meta.namespace}/{meta.name}" if meta.namespace else meta.name

@@ -7,6 +7,7 @@ import yaml
 from tests.plugin import scenes
 from tests.plugin.stage import ROOT, Stage, play
 from tests.plugin.test_bgp import completions
+from tests.plugin.test_following import Watch
 
 FILE = ROOT / "deploy" / "kubectl" / "rbac.yaml"
 CLIENT = "operator"  # the token of the stage's kubeconfig
@@ -29,8 +30,14 @@ COMMANDS = (
     ["uncordon", "node-b"],
     ["move", "192.0.2.16", "node-a"],
 )
+GOING_ON = (
+    (["status", "--watch"], {"services", "servicegroups", "leases", "lbnodeagents", "pods"}),
+    (["status", "--watch"], {"nodes", "bgpnodestatuses"}),
+    (["explain", "shop/web", "--watch"], {"endpointslices", "events"}),
+    (["bgp", "sessions", "--watch"], {"configs"}),
+)
 # Answered by no embedded server, or by kubectl on the plugin's behalf.
-ELSEWHERE = {("get", "pods/log"), ("create", "pods/exec")}
+ELSEWHERE = {("get", "pods/log"), ("create", "pods/exec"), ("watch", "servicecidrs")}
 
 
 def granted() -> set[tuple[str, str]]:
@@ -52,6 +59,10 @@ def test_every_right_is_used_and_no_other_is_needed(tmp_path: Path) -> None:
         for words in COMMANDS:
             await stage.run(*words)
         await stage.run("support-bundle", "-f", str(tmp_path / "bundle"), "--log-lines", "0")
+        for words, kinds in GOING_ON:
+            watch = await Watch.begin(stage, *words, kinds=kinds)
+            watch.process.terminate()
+            await watch.process.communicate()
         await completions(stage, "-n", "")
         for client, verb, resource in stage.server.requests.counts:
             if client == CLIENT and not resource.startswith("/"):  # discovery is for all

@@ -1,6 +1,7 @@
 """`report` and `top`: what is on the page and on the screen."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -164,11 +165,37 @@ def test_a_move_is_seen_between_two_looks() -> None:
     assert looks(before, before).changes == ()
 
 
+def at(now: float, seen: Look | None, *objects: Object) -> Look:
+    """Look at a cluster so many seconds after the first look."""
+    found = world(objects)
+    return look(replace(found, now=found.now + now), seen)
+
+
+def test_a_move_with_nobody_in_between_is_one_move() -> None:
+    """The old node clears its slot before the new one fills it."""
+    pools, nobody = local("192.0.2.16/28"), scenes.service("a/b", "192.0.2.16")
+    x, y = (scenes.service("a/b", "192.0.2.16", slots=[f"{n},e,192.0.2.16"]) for n in "xy")
+    left = at(1, at(0, None, pools, x), pools, nobody)
+    assert [(c.old, c.new) for c in left.changes] == [("x", "nobody")]
+    for seconds, new, moves in (
+        (2, y, [("x", "y")]),
+        (2, x, [("nobody", "x"), ("x", "nobody")]),
+        (30, y, [("nobody", "y"), ("x", "nobody")]),
+    ):
+        assert [(c.old, c.new) for c in at(seconds, left, pools, new).changes] == moves
+
+
 def test_pools_show_their_trend() -> None:
-    """How many more than a look ago."""
-    held = scenes.service("a/b", "192.0.2.16")
-    (fill,) = looks([local("192.0.2.16/28")], [local("192.0.2.16/28"), held]).fills
-    assert (fill.used, fill.trend) == (1, 1)
+    """How many more than a minute ago, whatever looks there were since then."""
+    pools, held = local("192.0.2.16/28"), scenes.service("a/b", "192.0.2.16")
+    seen = at(0, None, pools)
+    trends = []
+    for seconds in range(1, 121):
+        seen = at(seconds, seen, pools, held)
+        (fill,) = seen.fills
+        trends.append(fill.trend)
+        assert len(seen.marks) <= 13
+    assert (fill.used, trends) == (1, [1] * 61 + [0] * 59)
 
 
 def test_a_screen_has_everything_that_is_wrong() -> None:
