@@ -23,6 +23,7 @@ from playground.apiserver import ApiServer
 SERVICES, NODES = 10_000, 100
 STARTS, RUNS = 15, 5
 WRITERS = 32
+WATCHED_SECONDS, RENEWAL_SECONDS = 20.0, 5.0
 CRDS = Path(__file__).parents[1] / "crds"
 INSTALL = "purelb-system"
 NOWHERE = "http://127.0.0.1:1"  # refuses at once: what is left is the start
@@ -43,6 +44,22 @@ wall, process.returncode = time.monotonic() - begun, os.waitstatus_to_exitcode(s
 cpu = usage.ru_utime + usage.ru_stime
 print(json.dumps([wall, cpu, usage.ru_maxrss, process.returncode]))
 """
+# What a command costs while it goes on; it begins to count when the first answer is there.
+WATCHER = """
+import json, os, resource, signal, subprocess, sys, time
+process = subprocess.Popen(sys.argv[2:], stdout=subprocess.PIPE)
+process.stdout.readline()
+def spent():
+    with open(f"/proc/{process.pid}/stat") as file:
+        words = file.read().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+before, begun = spent(), time.monotonic()
+time.sleep(float(sys.argv[1]))
+share = (spent() - before) / (time.monotonic() - begun)
+process.send_signal(signal.SIGINT)
+_, _, usage = os.wait4(process.pid, 0)
+print(json.dumps([share, usage.ru_maxrss]))
+"""
 Object = dict[str, Any]
 
 
@@ -55,14 +72,49 @@ async def measure(console: Console) -> Figures:
         "plugin_start_cpu_ms": summarize([1000 * cpu for _, cpu, _ in starts]),
     }
     console.print(f"  {SERVICES} Services on {NODES} nodes")
-    async with _cluster() as environment:
+    async with _cluster() as (url, environment):
         for name, words in COMMANDS:
             console.print(f"  {' '.join(words)}, {RUNS} times")
             runs = [await asyncio.to_thread(_run, words, environment) for _ in range(RUNS)]
             figures[f"plugin_{name}_s"] = summarize([wall for wall, _, _ in runs])
             figures[f"plugin_{name}_cpu_s"] = summarize([cpu for _, cpu, _ in runs])
             figures[f"plugin_{name}_rss_mb"] = round(max(rss for _, _, rss in runs), 1)
+        console.print(f"  status --watch, {WATCHED_SECONDS:.0f} s, while Leases are renewed")
+        share, rss = await _watched(url, environment)
+        figures |= {"plugin_watch_cpu_share": round(share, 3), "plugin_watch_rss_mb": round(rss, 1)}
     return figures
+
+
+async def _watched(url: str, environment: dict[str, str]) -> tuple[float, float]:
+    """Watch `status` with Leases being renewed; return the share of a processor, and MB."""
+    async with aiohttp.ClientSession(url) as http:
+        renewing = asyncio.create_task(_renew(http))
+        try:
+            words = [sys.executable, "-m", "plugin", "status", "--watch"]
+            watching = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", WATCHER, str(WATCHED_SECONDS), *words),
+                env={**os.environ, **environment},
+                stdout=subprocess.PIPE,
+            )
+            out, _ = await watching.communicate()
+        finally:
+            renewing.cancel()
+    share, kilobytes = json.loads(out)
+    return share, kilobytes / 1024
+
+
+async def _renew(http: aiohttp.ClientSession) -> None:
+    """Renew all Leases again and again, evenly spread."""
+    headers = {"Content-Type": "application/merge-patch+json"}
+    while True:
+        for number in range(NODES):
+            now = _now()
+            path = f"/apis/coordination.k8s.io/v1/namespaces/{INSTALL}/leases"
+            body = {"spec": {"renewTime": now}}
+            name = f"purelb-node-node-{number}"
+            async with http.patch(f"{path}/{name}", json=body, headers=headers) as reply:
+                reply.raise_for_status()
+            await asyncio.sleep(RENEWAL_SECONDS / NODES)
 
 
 def _run(words: Sequence[str], environment: dict[str, str]) -> tuple[float, float, float]:
@@ -81,8 +133,8 @@ def _run(words: Sequence[str], environment: dict[str, str]) -> tuple[float, floa
 
 
 @asynccontextmanager
-async def _cluster() -> AsyncIterator[dict[str, str]]:
-    """Run an API server with a large cluster; yield the environment that leads there."""
+async def _cluster() -> AsyncIterator[tuple[str, dict[str, str]]]:
+    """Run an API server with a large cluster; yield its URL, and the environment for commands."""
     with tempfile.TemporaryDirectory() as folder:
         async with ApiServer(crds=CRDS) as server, aiohttp.ClientSession(server.url) as http:
             for one in _objects():
@@ -97,7 +149,7 @@ async def _cluster() -> AsyncIterator[dict[str, str]]:
                 "users": [{**part, "user": {}}],
             }
             path.write_text(yaml.safe_dump(content))
-            yield {"KUBECONFIG": str(path)}
+            yield server.url, {"KUBECONFIG": str(path)}
 
 
 async def _fill(http: aiohttp.ClientSession) -> None:
@@ -133,12 +185,16 @@ def _objects() -> Iterator[Object]:
     ):
         metadata = {"name": name, "namespace": INSTALL}
         yield {"apiVersion": "purelb.io/v2", "kind": kind, "metadata": metadata, "spec": spec}
-    now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    now = _now()
     for number in range(NODES):
         yield {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"node-{number}"}}
         yield _lease(number, now)
     for number in range(SERVICES):
         yield _service(number)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _lease(number: int, now: str) -> Object:
