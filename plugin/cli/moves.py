@@ -1,6 +1,8 @@
 """`evacuate`, `move` and `uncordon`: the only commands that write."""
 
 import time
+from collections.abc import Collection
+from dataclasses import replace
 
 import click
 
@@ -9,10 +11,12 @@ from plugin.cli.flags import cluster_of
 from plugin.cli.options import connection, output
 from plugin.core import snapshot as kinds
 from plugin.core.problem import PluginError
+from plugin.core.snapshot import Snapshot
 from plugin.shell.cluster import Cluster
 from plugin.shell.output import Format, structured, text, warn
 from purelb.api import annotations
 from purelb.api.addresses import IPAddress, parse_ip
+from purelb.api.views import ServiceView
 
 LOOK_SECONDS = 0.5  # after which a wait looks at the clock, though nothing has changed
 
@@ -27,12 +31,13 @@ LOOK_SECONDS = 0.5  # after which a wait looks at the clock, though nothing has 
 @click.pass_context
 def evacuate(context: click.Context, /, output: Format, node: str, **given: str | bool) -> None:
     """Move all local addresses of a node to others, and let it have none until `uncordon`."""
-    from plugin.core.evacuation import evacuation_of
+    from plugin.core.evacuation import announced_by, evacuation_of
     from plugin.render.moves import evacuation_text
 
     seconds, cluster = _seconds(str(given["timeout"])), cluster_of(context)
     found = cluster.read((kinds.NODES, kinds.LEASES, kinds.SERVICES), (kinds.GROUPS,))
     warn(found.gaps)
+    found = _with_endpoints(cluster, found, [one for one, _ in announced_by(found, node)])
     report = evacuation_of(found, node)
     if report.stranded and not given["force"]:
         first = next(one for one in report.addresses if one.warning)
@@ -58,7 +63,7 @@ def evacuate(context: click.Context, /, output: Format, node: str, **given: str 
 @click.pass_context
 def move(context: click.Context, output: Format, back: bool, address: str, node: str) -> None:
     """Move a local address to a node, which announces it as long as it can."""
-    from plugin.core.moving import move_of, way_back_of
+    from plugin.core.moving import move_of, named_by, way_back_of
     from plugin.render.moves import move_text
 
     if back == bool(node):
@@ -66,7 +71,10 @@ def move(context: click.Context, output: Format, back: bool, address: str, node:
     ip, cluster = _address(address), cluster_of(context)
     found = cluster.read((kinds.SERVICES, kinds.LEASES), (kinds.NODES, kinds.AGENTS, kinds.GROUPS))
     warn(found.gaps)
-    report = way_back_of(found, ip) if back else move_of(found, ip, node)
+    if back:
+        report = way_back_of(_with_endpoints(cluster, found, named_by(found, ip)), ip)
+    else:
+        report = move_of(found, ip, node)
     for service in report.services:
         cluster.annotate_service(service, annotations.ANNOUNCE_NODE, node or None)
     print(text(move_text(report)) if output.is_text else structured(report, output))
@@ -84,6 +92,19 @@ def uncordon(context: click.Context, node: str) -> None:
     assert_known(cluster.read((kinds.NODES,)), node)
     cluster.annotate_node(node, annotations.EVACUATE, None)
     print(f"{node} may announce addresses again")
+
+
+def _with_endpoints(
+    cluster: Cluster, found: Snapshot, services: Collection[ServiceView]
+) -> Snapshot:
+    """Return the snapshot with EndpointSlices, if an election of these Services needs them."""
+    from plugin.core.placing import needs_endpoints
+
+    if not needs_endpoints(services):
+        return found
+    more = cluster.read((), (kinds.SLICES,))
+    warn(more.gaps)
+    return replace(found, slices=more.slices)
 
 
 def _wait_empty(cluster: Cluster, node: str, seconds: float) -> None:

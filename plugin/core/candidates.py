@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from allocator.core.explain import explain
 from nodeagent.core.election import Winner
-from nodeagent.core.endpoints import has_affinity, nodes_of
 from plugin.core.allocation import Allocator
 from plugin.core.document import Document
 from plugin.core.election import electorate
@@ -46,14 +45,14 @@ def group_choices(allocator: Allocator, service: ServiceView) -> Iterator[GroupC
 def node_choices(snapshot: Snapshot, service: ServiceView) -> Iterator[NodeChoice]:
     """Yield all nodes by address and name; none for addresses that are on every node."""
     members = electorate(one for one in snapshot.leases if one.is_healthy(snapshot.now))
-    preferred = nodes_of(snapshot.slices) if has_affinity(service) else frozenset()
     leases, placing = {one.view.node: one for one in snapshot.leases}, Placing(snapshot)
     names = sorted({*leases, *(NodeName(node.metadata.name) for node in snapshot.nodes)})
     for address in sorted(service.ingress, key=sort_key):
         candidates = frozenset(members.candidates(address))
         if is_remote(service) and not candidates:
             continue
-        found, ground = placing.winner(members, address, preferred)
+        found, ground = placing.winner(members, address)
+        preferred = placing.preferred(address)
         for name in names:
             why = (
                 _standing(name, found, preferred, ground)

@@ -31,7 +31,7 @@ class EvacuationReport(Document, frozen=True):
 
 
 def evacuation_of(snapshot: Snapshot, node: str) -> EvacuationReport:
-    """Return what would leave a node, affinity aside; PluginError if there is no such Node."""
+    """Return what would leave a node; PluginError if there is no such Node."""
     assert_known(snapshot, node)
     healthy = (one for one in snapshot.leases if one.is_healthy(snapshot.now))
     members = electorate(healthy).without({NodeName(node)})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from nodeagent.core.endpoints import has_affinity, nodes_of
+from nodeagent.core.endpoints import nodes_of
 from plugin.core.allocation import Allocator
 from plugin.core.bgpstate import BgpState, bgp_of
 from plugin.core.coverage import network_with
@@ -155,13 +155,13 @@ def elections(snapshot: Snapshot, service: ServiceView) -> Iterator[ElectionRow]
     """Yield the elections for addresses that lie in the network of some node."""
     leases = {one.view.node: one for one in snapshot.leases if one.is_healthy(snapshot.now)}
     members = electorate(leases.values())
-    preferred = nodes_of(snapshot.slices) if has_affinity(service) else frozenset()
     slots, placing = slots_of(service), Placing(snapshot)
     for address in sorted(service.ingress, key=sort_key):
         candidates = members.candidates(address)
         if is_remote(service) and not candidates:
             continue
-        found, ground = placing.winner(members, address, preferred)
+        found, ground = placing.winner(members, address)
+        preferred = placing.preferred(address)
         winner = found.node if found else ""
         slot = slots.get(address)
         yield ElectionRow(
@@ -172,7 +172,7 @@ def elections(snapshot: Snapshot, service: ServiceView) -> Iterator[ElectionRow]
             method=GROUNDS.get(ground)
             or _method(is_biased=bool(preferred), fell_back=bool(found and found.fell_back)),
             matches_announcer=slot is None or slot.node == winner,
-            preferred_nodes=tuple(sorted(node for node in preferred if node)),
+            preferred_nodes=tuple(sorted(preferred)),
         )
 
 

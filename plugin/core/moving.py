@@ -61,8 +61,8 @@ def move_of(snapshot: Snapshot, address: IPAddress, node: str) -> MoveReport:
 
 
 def way_back_of(snapshot: Snapshot, address: IPAddress) -> MoveReport:
-    """Return what ends all moves of an address, affinity aside."""
-    named = [one for one in _vip(snapshot, address).services if _names(one)]
+    """Return what ends all moves of an address."""
+    named = named_by(snapshot, address)
     placing = Placing(replace(snapshot, services=tuple(map(_nameless, snapshot.services))))
     members = electorate(one for one in snapshot.leases if one.is_healthy(snapshot.now))
     rows: dict[IPAddress, Moving] = {}
@@ -76,6 +76,11 @@ def way_back_of(snapshot: Snapshot, address: IPAddress) -> MoveReport:
         services=tuple(service.key for service in named),
         addresses=tuple(rows[one] for one in sorted(rows, key=sort_key)),
     )
+
+
+def named_by(snapshot: Snapshot, address: IPAddress) -> list[ServiceView]:
+    """Return the Services that name a node for an address; PluginError if nobody has it."""
+    return [one for one in _vip(snapshot, address).services if _names(one)]
 
 
 def _vip(snapshot: Snapshot, address: IPAddress) -> Vip:

@@ -52,6 +52,34 @@ def test_an_address_that_nobody_else_can_have_is_left_only_by_force(tmp_path: Pa
     play(tmp_path, [*scenes.healthy(), one], work)
 
 
+NEAR = {"node-affinity": "service-endpoints"}
+
+
+def test_heirs_are_those_that_affinity_prefers(tmp_path: Path) -> None:
+    """The formula alone would give the address to another node, with either command."""
+    third = scenes.lease("node-d", scenes.FRONT)
+    plain = scenes.service("shop/near", "192.0.2.20", slots=("node-b,eth0,192.0.2.20",))
+    near = scenes.service(
+        "shop/near", "192.0.2.20", slots=("node-b,eth0,192.0.2.20",), annotations=NEAR
+    )
+    heirs: dict[str, str] = {}
+
+    async def work(stage: Stage, name: str) -> None:
+        leaving = (await stage.run("evacuate", "node-b", "-o", "json")).json["addresses"]
+        heirs[name] = next(one["heir"] for one in leaving if one["ip"] == "192.0.2.20")
+        await stage.annotate("shop/near", {"purelb.io/announce-node": "node-b"})
+        back = (await stage.run("move", "192.0.2.20", "--back", "-o", "json")).json["addresses"]
+        heirs[f"{name}, back"] = back[0]["heir"]
+
+    base = [*scenes.healthy(), third]
+    play(tmp_path, [*base, plain], lambda stage: work(stage, "formula"))
+    other = {"node-a": "node-d", "node-d": "node-a"}[heirs["formula"]]
+    given = [*base, near, scenes.endpoints("shop/near", other)]
+    play(tmp_path, given, lambda stage: work(stage, "affinity"))
+    assert heirs["affinity"] == heirs["affinity, back"] == other
+    assert heirs["formula, back"] != other
+
+
 def test_with_wait_it_returns_when_no_service_names_the_node(tmp_path: Path) -> None:
     """Not as long as one does."""
 
