@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 LEASE = "purelb-allocator"  # must not look like a node's, which are `purelb-node-*`
 STUCK_SECONDS = 60.0  # that a due Service may wait for the work loop
 REFRESH_SECONDS = 0.5  # before reading everything anew is tried again
+YOUNG = 10_000  # objects made before the collector looks at them: a burst makes millions
 FINISH_SECONDS = 1.5  # at a stop, for the writes under way
 
 
@@ -171,12 +173,22 @@ async def connected(access: Access, lease_seconds: float) -> AsyncIterator[Clien
         yield Clients(kube=kube, lease=lease, events=events)
 
 
+def spare_collections() -> None:
+    """Let the garbage collector look at less: it took a tenth of a burst's CPU time (measured).
+
+    What was imported lives as long as the process, and almost nothing of ours is ever in a cycle.
+    """
+    gc.freeze()
+    gc.set_threshold(YOUNG)
+
+
 def main() -> int:
     """Read the settings and serve; returns the exit status."""
     try:
         settings = config.load(sys.argv[1:], os.environ)
         logs.set_up(settings.log_level)
         logs.switch_on_signal()
+        spare_collections()
         asyncio.run(serve(settings))
     except SettingsError as error:
         print(f"allocator: {error}", file=sys.stderr)

@@ -1,9 +1,10 @@
 """The allocator alone beside one API server: rate, memory, cost per Service and restart.
 
-The rates stand beside those of bare status PATCHes of as many Services on the same server: once
-with no watch but the probe's, and once with the allocator's, whose events are part of the price of
-each of its own writes. A burst of new Services shares the server with the POSTs that create them;
-one of Services that wait for their ServiceGroup is nothing but PATCHes.
+The rates stand beside those of bare status PATCHes of as many Services on the same server, with
+bodies as large as the allocator's: once with no watch but the probe's, and once with the
+allocator's, whose events are part of the price of each of its own writes. A burst of new Services
+shares the server with the POSTs that create them, and stands beside bare pairs of POST and PATCH as
+well; one of Services that wait for their ServiceGroup is nothing but PATCHes.
 """
 
 import asyncio
@@ -35,6 +36,8 @@ async def measure(cluster: Cluster, console: Console) -> Figures:
     await cluster.wait_answer(READY, machine="control", accept=lambda reply: reply.status == 200)
     console.print(f"  raw PATCH of {COUNT} Services of a foreign class, watched by the allocator")
     raw = (await probe(cluster, "patch", COUNT))["raw_patch_per_s"][0]
+    console.print(f"  raw POST and PATCH of {COUNT} Services of a foreign class")
+    pair = (await probe(cluster, "pair", COUNT))["raw_pair_per_s"][0]
     few = await _cost(cluster, console)
     console.print(f"  {COUNT} Services that wait for their ServiceGroup")
     waiting = (await probe(cluster, "pending", COUNT))["burst_pending_services_per_s"][0]
@@ -49,12 +52,14 @@ async def measure(cluster: Cluster, console: Console) -> Figures:
     return {
         "allocator_raw_patch_alone_per_s": round(alone, 1),
         "allocator_raw_patch_per_s": round(raw, 1),
+        "allocator_raw_pair_per_s": round(pair, 1),
         "allocator_pending_per_s": round(waiting, 1),
         "allocator_pending_ratio_to_raw_alone": round(waiting / alone, 3),
         "allocator_pending_ratio_to_raw": round(waiting / raw, 3),
         "allocator_burst_per_s": round(burst, 1),
         "allocator_burst_ratio_to_raw_alone": round(burst / alone, 3),
         "allocator_burst_ratio_to_raw": round(burst / raw, 3),
+        "allocator_burst_ratio_to_raw_pair": round(burst / pair, 3),
         **held,
         "allocator_cpu_ms_beside_0": round(few, 3),
         f"allocator_cpu_ms_beside_{COUNT}": round(many, 3),

@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from ipaddress import IPv6Address
 from typing import Any
 
 from allocator.core.conditions import PENDING
@@ -32,9 +33,10 @@ from purelb.runtime.netlink.wire import DeadAddress
 SERVICES = "/api/v1/namespaces/default/services"
 SECONDS = 600.0  # for one event that must come: the last of a large burst
 GROUP = "/apis/purelb.io/v2/namespaces/purelb-system/servicegroups/default"
-MEASURED = ("one", "burst", "pending", "patch", "drift")  # how our Services' names begin
+MEASURED = ("one", "burst", "pending", "patch", "pair", "drift")  # how our Services' names begin
 IN_FLIGHT = 32
 SETTLE = 2.0  # seconds for the daemons to have looked at what waits
+FIRST = IPv6Address("2001:db8:0:2::1:0")  # of the addresses of bare PATCHes
 MANY = "IPv6"  # the family that has room for thousands in one subnet
 Samples = dict[str, list[float]]
 
@@ -195,21 +197,58 @@ async def pending(probe: Probe, count: int) -> Samples:
 
 async def patch(probe: Probe, count: int) -> Samples:
     """Bare status PATCHes of as many Services, as fast as the API server takes them."""
-    names = [f"patch-{number}" for number in range(count)]
-    foreign = service("", MANY)
-    foreign["spec"]["loadBalancerClass"] = "example.com/none"  # the daemons see them and pass by
-    bodies = [{**foreign, "metadata": {"name": name}} for name in names]
-    await side_by_side([partial(probe.kube.post, SERVICES, body) for body in bodies])
+    versions = await _foreign(probe, "patch", count)
     await asyncio.sleep(SETTLE)
-    body = {
-        "metadata": {"annotations": {"example.com/by": "nobody"}},
-        "status": {"loadBalancer": {"ingress": [{"ip": "2001:db8::1", "ipMode": "VIP"}]}},
-    }
     begun = time.perf_counter()
     await side_by_side(
-        [partial(probe.kube.patch, f"{SERVICES}/{name}/status", body) for name in names]
+        [
+            partial(probe.kube.patch, f"{SERVICES}/{name}/status", allocation(number, version))
+            for number, (name, version) in enumerate(versions.items())
+        ]
     )
     return {"raw_patch_per_s": [count / (time.perf_counter() - begun)]}
+
+
+async def pair(probe: Probe, count: int) -> Samples:
+    """POST and status PATCH of each of as many Services: the least that a new one costs."""
+    begun = time.perf_counter()
+    versions = await _foreign(probe, "pair", count, is_given=True)
+    return {"raw_pair_per_s": [len(versions) / (time.perf_counter() - begun)]}
+
+
+async def _foreign(
+    probe: Probe, word: str, count: int, *, is_given: bool = False
+) -> dict[str, str]:
+    """Create Services of a class that the daemons see and pass by; return their versions.
+
+    `is_given` gives each an address as soon as it is there.
+    """
+    versions: dict[str, str] = {}
+
+    async def one(number: int) -> None:
+        body = service(f"{word}-{number}", MANY)
+        body["spec"]["loadBalancerClass"] = "example.com/none"
+        made = decode_object(await probe.kube.post(SERVICES, body)).metadata
+        versions[made.name] = made.resource_version
+        if is_given:
+            path = f"{SERVICES}/{made.name}/status"
+            await probe.kube.patch(path, allocation(number, made.resource_version))
+
+    await side_by_side([partial(one, number) for number in range(count)])
+    return versions
+
+
+def allocation(number: int, version: str) -> dict[str, Any]:
+    """Build a body as large as the allocator's own, with an address that no other Service has."""
+    words = {"given-by": "Nobody", "given-from": "default", "pool-kind": "local"}
+    ingress = [{"ip": str(FIRST + number), "ipMode": "VIP"}]
+    return {
+        "metadata": {
+            "resourceVersion": version,
+            "annotations": {f"example.com/{key}": value for key, value in words.items()},
+        },
+        "status": {"loadBalancer": {"ingress": ingress}},
+    }
 
 
 async def drift(probe: Probe, count: int) -> Samples:
@@ -256,6 +295,7 @@ MEASUREMENTS = {
     "burst": burst,
     "pending": pending,
     "patch": patch,
+    "pair": pair,
     "drift": drift,
 }
 

@@ -259,10 +259,14 @@ class Ledger:
             yield from filter(None, [self._waiters.oldest(span)])
 
     def _clashing(self, address: IPAddress, holding: Holding) -> Iterable[ServiceKey]:
-        """Return the owners of an address that may not share it with this one."""
+        """Return the owners of an address that may not share it with this one.
+
+        Foreign ones are told nothing, whatever others do.
+        """
         if self._agree(address, holding.key, holding.sharing):
             return self._tenancy.clashing(address, holding.key, holding.ports)
-        return self._owners[address]
+        owners = self._owners[address]
+        return (owner for owner in owners if not self._holdings[owner].is_foreign)
 
 
 def _terms(holding: Holding) -> tuple[SharingKey, frozenset[Port]]:

@@ -14,6 +14,7 @@ from purelb.api.problems import Problem, Reason
 from purelb.api.views import Port, ServiceView
 
 CLASSES = frozenset({"purelb.io/purelbv2", "purelb.io/purelb"})
+NO_CLUSTER_IP = frozenset({"", "None"})  # what else it may be, the API server has seen to
 SYSTEM = frozenset(
     {
         ServiceKey("default/kubernetes"),
@@ -70,7 +71,7 @@ def standing_of(service: ServiceView, is_default_announcer: bool) -> NotOurs | N
         return NotOurs.FOREIGN_CLASS
     if not service.is_load_balancer:
         return NotOurs.NOT_LOAD_BALANCER
-    if not _is_ip(service.cluster_ip):
+    if service.cluster_ip in NO_CLUSTER_IP:
         return NotOurs.NO_CLUSTER_IP
     return None
 
@@ -145,11 +146,3 @@ def _pins(service: ServiceView) -> tuple[IPAddress, ...]:
 
 def _flag(text: str | None) -> bool | None:
     return None if text is None else text == "true"
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        parse_ip(text)
-    except ValueError:
-        return False
-    return True

@@ -97,7 +97,7 @@ class Watches:
     def _service_changed(self, old: ServiceView | None, new: ServiceView | None) -> None:
         rests = self._store.note_released(old, new, self._clock.now())
         key = self._store.set_service(old, new)
-        if old is not None and new is not None and old.without_slots() == new.without_slots():
+        if old is not None and new is not None and _differ_in_slots_only(old, new):
             return
         if self._term is not None:
             self._term.rests.note(rests)
@@ -124,3 +124,8 @@ class Watches:
         if self._term is None:
             return
         self._term.pools_changed(before)
+
+
+def _differ_in_slots_only(old: ServiceView, new: ServiceView) -> bool:
+    # Most changes are new addresses: told apart without a copy of either view.
+    return old.ingress == new.ingress and old.without_slots() == new.without_slots()

@@ -26,6 +26,9 @@ from purelb.runtime.errors import ConflictError, NotFoundError, PermanentError, 
 logger = logging.getLogger(__name__)
 
 WRITERS = 32
+# Decisions made before a writer is free for them: enough that none waits, few enough that what was
+# decided is fresh, and that decisions leave the loop to the writes under way.
+AHEAD = WRITERS
 FIRST = -3600.0  # due before all else: who waits for what was freed comes before newcomers
 STRETCH_SECONDS = 0.01  # of deciding, before others have their turn
 # Turns of the event loop in which the status of a group is sent before that of its Service: who
@@ -49,7 +52,8 @@ class Worker:
     ) -> None:
         self.is_adopted = False
         self._is_stopping = False
-        self._turned_at = reporter.clock.now()  # when the loop last looked for due Services
+        # When the loop last looked for due Services, or a write came to an end.
+        self._turned_at = reporter.clock.now()
         self._store, self._ledger, self._writer, self._reporter = store, ledger, writer, reporter
         self._on_decision = on_decision
         self._dirty: DirtySet[ServiceKey] = DirtySet()
@@ -61,7 +65,10 @@ class Worker:
         self._clock: Clock = reporter.clock
 
     def overdue(self) -> float:
-        """Return for how many seconds a Service that is due has waited for the loop; 0 for none."""
+        """Return for how many seconds a Service that is due has waited without any progress.
+
+        0 for none. Writes that time out are progress: an API server that hangs is not our failure.
+        """
         due = self._dirty.next_due()
         return 0.0 if due is None else max(0.0, self._clock.now() - max(due, self._turned_at))
 
@@ -108,13 +115,20 @@ class Worker:
                 if self._clock.now() >= compare_at:
                     compare_at = self._clock.now() + COMPARE_SECONDS
                     self.mark(self._store.services)
-                due = None if self._is_stopping else self._dirty.next_due()
+                is_closed = self._is_stopping or self._is_full
+                due = None if is_closed else self._dirty.next_due()
                 await self._clock.wait(self._wake, min(compare_at, due or compare_at))
+
+    @property
+    def _is_full(self) -> bool:
+        return self._jobs.qsize() >= AHEAD
 
     async def _decide_due(self) -> None:
         stretch_ends = time.monotonic() + STRETCH_SECONDS
-        while not self._is_stopping and (key := self._dirty.take(self._clock.now())) is not None:
+        while not self._is_stopping and not self._is_full:
             self._turned_at = self._clock.now()
+            if (key := self._dirty.take(self._turned_at)) is None:
+                return
             self._decide(key)
             if time.monotonic() >= stretch_ends:
                 await asyncio.sleep(0)
@@ -148,6 +162,7 @@ class Worker:
                 await asyncio.sleep(0)
             if not self._is_stopping:
                 await self._write(decision, writes)
+            self._turned_at = self._clock.now()
             self._jobs.task_done()
 
     async def _write(self, decision: Decision, writes: Writes) -> None:
@@ -181,7 +196,8 @@ class Worker:
     def _finish(self, key: ServiceKey) -> None:
         self._failures.pop(key, None)
         self._dirty.done(key)
-        self._wake.set()
+        if self._jobs.qsize() <= AHEAD // 2:  # else whoever finishes next wakes the loop
+            self._wake.set()
 
     def _retry(self, key: ServiceKey, least: float | None = None) -> None:
         self._reporter.metrics.update_errors.inc()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from allocator.app import Allocator, connected
 from allocator.shell.reporter import Reporter
 from allocator.shell.term import Term
+from allocator.shell.worker import AHEAD, WRITERS
 from playground.apiserver import Action, Fault
 from purelb.api.identifiers import Instant, ServiceKey
 from purelb.api.views import ServiceView
@@ -55,6 +56,41 @@ def test_a_work_loop_that_does_not_turn_fails_the_liveness_probe() -> None:
             assert one.health().is_alive() is None
             clock.time += 2
             assert one.health().is_alive() == "Services wait for 61 s"
+
+    scenario(work)
+
+
+def test_decisions_do_not_run_ahead_of_writes_and_wait_for_a_server_that_hangs() -> None:
+    """What is decided late is decided on what is true by then; waiting is not being stuck."""
+    hanging = Fault(
+        action=Action.HANG, verbs=frozenset({"patch"}), clients=frozenset({"allocator"})
+    )
+    names = [f"web-{number}" for number in range(100)]
+    ahead = WRITERS + AHEAD
+
+    async def work(api: Api) -> None:
+        await api.group(local={"v4pool": {"pool": "10.0.0.0/24", "subnet": "10.0.0.0/24"}})
+        async with allocator(api) as one:
+            await api.until(lambda: is_leading(one), "it leads")
+            api.server.faults.add(hanging, "hanging")
+            for name in names:
+                await api.service(name)
+
+            async def has_decided() -> bool:
+                looks = series(one, "purelb_k8s_client_updates_total")[""]
+                return looks >= ahead and len(one.store.services) == len(names)
+
+            await api.until(has_decided, "as many decisions as are made ahead")
+            for _ in range(100):
+                await asyncio.sleep(0)  # turns of the loop in which it might go on
+            assert series(one, "purelb_k8s_client_updates_total") == {"": ahead}
+            assert one.health().is_alive() is None
+            api.server.faults.remove("hanging")
+            given = {address for name in names for address in await api.addresses(name)}
+            assert len(given) == len(names)
+
+    async def is_leading(one: Allocator) -> bool:
+        return one.term is not None
 
     scenario(work)
 

@@ -67,6 +67,18 @@ def test_what_another_controller_gave_is_neither_touched_nor_given_away() -> Non
     assert cluster.writes == 1
 
 
+def test_many_foreign_services_on_one_address_are_looked_at_once_each() -> None:
+    """Ours that shows it as well is told of each newcomer; strangers are not looked at again."""
+    cluster = Cluster(DEFAULT)
+    web = cluster.create("web", ingress=["192.0.2.0"], annotations=OWNED)
+    cluster.converge()
+    for number in range(5):
+        cluster.create(f"foreign-{number}", ingress=["192.0.2.0"], loadBalancerClass="metallb")
+    looked_at = [decision.key for decision in cluster.converge()]
+    assert looked_at.count(web) == 5
+    assert len(looked_at) == 10
+
+
 def test_an_address_that_another_controller_wrote_over_our_pending_one_is_not_branded() -> None:
     """Without the brand, an ingress that we did not write is not ours."""
     cluster = Cluster(DEFAULT)
