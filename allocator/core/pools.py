@@ -45,19 +45,24 @@ def build_pools(
 
     Of two groups that overlap or share a name the older one is accepted, by creationTimestamp, then
     namespace, then name: a new group never breaks one in use. Groups outside the install namespace
-    are out of scope, unless it is unknown or none would be left. What `guards` has is given to
-    nobody.
+    are out of scope, unless it is unknown or none would be left: then each says so in a warning.
+    What `guards` has is given to nobody.
     """
     ordered = sorted(groups, key=lambda group: (group.created, group.key))
-    inside = [group for group in ordered if group.namespace == install_namespace]
+    home = install_namespace or ""
+    has_inside = any(group.namespace == home for group in ordered)
     accepted = _Accepted()
     problems: dict[GroupKey, GroupProblem] = {}
     for group in ordered:
-        if install_namespace and inside and group.namespace != install_namespace:
-            problems[group.key] = _out_of_scope(group, install_namespace)
+        is_outside = home not in ("", group.namespace)
+        if is_outside and has_inside:
+            problems[group.key] = _out_of_scope(group, home)
             continue
         try:
-            problem = accepted.add(_pool(group, guards))
+            pool = _pool(group, guards)
+            if is_outside:
+                pool = replace(pool, warnings=(_stray(group, home), *pool.warnings))
+            problem = accepted.add(pool)
         except ValueError as error:
             problem = GroupProblem(group=group, fault=Fault.REJECTED, detail=str(error))
         if problem is not None:
@@ -133,6 +138,14 @@ def _out_of_scope(group: GroupView, install_namespace: str) -> GroupProblem:
             f" install namespace {install_namespace} are read: no Service gets an address from it;"
             f" create it in {install_namespace}"
         ),
+    )
+
+
+def _stray(group: GroupView, install_namespace: str) -> str:
+    return (
+        f"it is in namespace {group.namespace} and in use only because the install namespace"
+        f" {install_namespace} has no ServiceGroup: the first one there puts it out of scope;"
+        f" create it in {install_namespace}"
     )
 
 

@@ -27,7 +27,7 @@ from allocator.core.report import Labels
 from allocator.shell.metrics import AllocatorMetrics
 from allocator.shell.world import WorldStore
 from purelb.api.identifiers import ServiceKey, split_key
-from purelb.api.problems import Notice
+from purelb.api.problems import Notice, NoticeType
 from purelb.api.resources import ServiceGroup
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import PurelbError
@@ -104,7 +104,11 @@ class Reporter:
             meta = group.metadata
             key = (meta.namespace, meta.name)
             notices = group_notices(after, key)
-            if notices == group_notices(before, key) or self._is_shown(group):
+            if notices == group_notices(before, key):
+                continue
+            for notice in notices:
+                _log_group(notice)
+            if self._is_shown(group):
                 continue
             about = Reference("ServiceGroup", "purelb.io/v2", meta.namespace, meta.name, meta.uid)
             for notice in notices:
@@ -145,3 +149,10 @@ class Reporter:
         service = self._store.services.get(key)
         about = Reference("Service", "v1", namespace, name, service.uid if service else "")
         return Event(about, notice.type.value, notice.reason, notice.message)
+
+
+def _log_group(notice: Notice) -> None:
+    """Log what became of a ServiceGroup; `event` is the Event's reason as tools search for it."""
+    level = logging.WARNING if notice.type is NoticeType.WARNING else logging.INFO
+    event = notice.reason[:1].lower() + notice.reason[1:]
+    logger.log(level, "ServiceGroup read", extra={"event": event, "outcome": notice.message})

@@ -1,6 +1,7 @@
 """What a running allocator writes on ServiceGroups and shows about them, and when it cannot."""
 
 import asyncio
+import logging
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,39 @@ def test_the_series_of_a_pool_go_with_its_group_and_a_group_elsewhere_is_counted
 
     async def _is_empty(one: Allocator, name: str) -> bool:
         return not series(one, name)
+
+    scenario(work)
+
+
+def test_what_becomes_of_each_group_is_logged_in_the_words_that_tools_search_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Groups that are used only because all are elsewhere, and then out of scope, among them."""
+    caplog.set_level(logging.INFO)
+
+    def logged(event: str, name: str) -> list[str]:
+        return [
+            record.levelname
+            for record in caplog.records
+            if vars(record).get("event") == event and name in vars(record)["outcome"]
+        ]
+
+    async def work(api: Api) -> None:
+        body = {"apiVersion": "purelb.io/v2", "kind": "ServiceGroup", "metadata": {"name": "far"}}
+        pool = {"pool": "198.51.100.0/30", "subnet": "198.51.100.0/24"}
+        body |= {"spec": {"local": {"v4pool": pool}}}
+        await api.send("POST", GROUPS.replace(NAMESPACE, "default"), body)
+        async with allocator(api) as one:
+
+            async def is_told(event: str, name: str) -> bool:
+                return bool(logged(event, name))
+
+            await api.until(lambda: is_told("parsed", "default/far"), "it counts")
+            assert logged("configurationWarning", "namespace default") == ["WARNING"]
+            await api.group()
+            await api.until(lambda: is_told("parsed", "/default "), "the group at the right place")
+            assert logged("serviceGroupOutOfScope", "default/far") == ["WARNING"]
+            assert set(one.store.pools.pools) == {"default"}
 
     scenario(work)
 

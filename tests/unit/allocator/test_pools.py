@@ -125,6 +125,15 @@ def test_neighbors_do_not_overlap() -> None:
     assert (set(found.pools), found.problems) == ({"a", "b"}, {})
 
 
+def test_a_group_that_counts_only_because_all_are_elsewhere_says_so() -> None:
+    """Before its owner finds out by the first group at the right place, or by its refusal."""
+    stray = group("a", "10.0.0.0/24", namespace="shop")
+    (text,) = pools(stray).pools[A].warnings
+    for piece in ("namespace shop", "the first one there", f"create it in {INSTALL}"):
+        assert piece in text
+    assert build_pools([stray], None).pools[A].warnings == ()
+
+
 def test_the_order_in_which_groups_are_listed_does_not_matter() -> None:
     """Same creation time: namespace and name break the tie."""
     groups = [group(name, "10.0.0.0/24") for name in ("c", "a", "b")]
