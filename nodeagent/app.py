@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from nodeagent import settings as config
 from nodeagent.settings import Settings
 from nodeagent.shell.announcer import Announcer
+from nodeagent.shell.census import settings_at_scale
 from nodeagent.shell.heartbeats import Heartbeats
 from nodeagent.shell.heartkeys import KeyFile
 from nodeagent.shell.inspector import Inspector
@@ -54,7 +55,7 @@ class Agent:
         clock = BootClock()
         self.settings, self.clock = settings, clock
         self.registry = new_registry()
-        waker = Waker(clock)
+        self.waker = waker = Waker(clock)
         self.kernel = Kernel(clock, waker.wake, settings.dummy_kind)
         self.world = WorldStore(clients.kube, clock, settings, waker)
         self.loop = Loop(settings, self.world, self.kernel, waker, clock)
@@ -100,7 +101,7 @@ class Agent:
                 tasks.create_task(work, name=name)
                 for name, work in (
                     ("services", self.world.service_watch.run()),
-                    ("leases", self.world.lease_watch.run()),
+                    ("leases", self.world.lease_watch.run(self.waker.wake)),
                     ("endpoints", self.world.endpoints.run()),
                     ("kopf", self.kopf.run()),
                     ("events", self.poster.run()),
@@ -174,6 +175,7 @@ class Agent:
             findings=self.inspector.findings,
             peers=self.beats.peers(),
             has_quorum=any(one.has_quorum for one in self.beats.reach.values()),
+            lease_watches=len(self.world.lease_watch.watches),
             is_kept=self.keeper.lease.is_kept(self.clock.now()),
         )
 
@@ -204,11 +206,13 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, stop.set)
     name = "purelb-lbnodeagent"
-    # A renewal that is not answered by then is tried again while the Lease still holds.
-    deadline = settings.lease_seconds / 4
     async with AsyncExitStack() as stack:
+        kube = await stack.enter_async_context(Kube(access, name))
+        settings = await settings_at_scale(kube, settings)
+        # A renewal that is not answered by then is tried again while the Lease still holds.
+        deadline = settings.lease_seconds / 4
         clients = Clients(
-            kube=await stack.enter_async_context(Kube(access, name)),
+            kube=kube,
             lease=await stack.enter_async_context(
                 Kube(access, name, connections=2, seconds=deadline)
             ),

@@ -13,6 +13,8 @@ from typing import NoReturn
 
 from nodeagent.core.config import NodeConfig, Unconfigured, is_eligible
 from nodeagent.core.contact import DOUBT, Contact
+from nodeagent.core.neighborhood import lease_labels
+from nodeagent.core.scale import RENEWALS
 from nodeagent.settings import Settings
 from purelb.api.addresses import IPAddress, IPNetwork
 from purelb.api.annotations import (
@@ -157,7 +159,7 @@ class LeaseKeeper:
         self.counts.renewed += 1
         self.contact.answered(self._clock.now())
         self._step(RenewOk(sent_at))
-        return self._duration / 3
+        return self._duration / RENEWALS
 
     def _pause(self, asked: float) -> float:
         """Return how long to wait after a failure; `asked` is what the server wants."""
@@ -184,6 +186,7 @@ class Shown:
     conditions: str
     gateways: tuple[IPAddress, ...] = ()
     has_heartbeats: bool = False
+    labelled: tuple[IPNetwork, ...] = ()  # networks by which others may find the Lease
 
 
 def lease_content(
@@ -216,6 +219,7 @@ def lease_content(
             "app": "purelb",
             "app.kubernetes.io/name": "purelb",
             "app.kubernetes.io/component": "lbnodeagent",
+            **lease_labels(settings.node, shown.labelled),
         },
         annotations=annotations,
         owner={

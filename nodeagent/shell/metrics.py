@@ -64,6 +64,7 @@ class Snapshot:
     peers: int = 0
     has_quorum: bool = False
     is_kept: bool = False
+    lease_watches: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,7 @@ class _AgentCollector(Collector):
         yield _gauge("purelb_election_lease_healthy", "Own Lease valid", now.is_leased)
         yield _gauge("purelb_election_may_hold", "May hold local addresses", now.is_leased)
         yield _gauge("purelb_election_member_count", "Live nodes", now.members)
+        yield _gauge("purelb_lbnodeagent_lease_watches", "Watches of Leases", now.lease_watches)
         yield _gauge("purelb_election_subnet_count", "Distinct subnets", now.subnets)
         yield _gauge("purelb_election_local_subnet_count", "Own subnets", len(now.local_subnets))
         renewed, failed = self._tallies.renewals.renewed, self._tallies.renewals.failed

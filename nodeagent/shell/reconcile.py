@@ -291,8 +291,10 @@ class Loop:
         world, parts = self._world, self._connected
         if world.config is None or world.node is None or desired.memory.config is None:
             return False
+        world.lease_watch.follow(desired.selection.subnets)
         shown = Shown(
             subnets=desired.selection.subnets,
+            labelled=world.lease_watch.followed,
             macs=shown_macs(observed.links, desired.selection),
             gateways=shown_gateways(observed.routes),
             conditions=parts.inspector.conditions,

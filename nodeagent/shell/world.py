@@ -5,6 +5,7 @@ Written by informers and mirrors on the loop, read by its passes. Every change w
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import replace
 
 from nodeagent.core.config import NodeConfig, Unconfigured, choose
 from nodeagent.core.election import Electorate, Member, members_of
@@ -12,15 +13,15 @@ from nodeagent.core.identity import MacBook
 from nodeagent.core.remote import RemotePools, read_groups
 from nodeagent.settings import Settings
 from nodeagent.shell.endpoints import EndpointWatch
+from nodeagent.shell.leasewatch import LeaseWatch
 from nodeagent.shell.waker import Waker
 from purelb.api.groups import view_group
-from purelb.api.identifiers import Instant, ServiceKey
-from purelb.api.resources import Node, NodeAgent, ServiceGroup, decode_lease, decode_service
+from purelb.api.identifiers import Instant, NodeName, ServiceKey
+from purelb.api.resources import Node, NodeAgent, ServiceGroup, decode_service
 from purelb.api.views import (
     LeaseView,
     NodeView,
     ServiceView,
-    view_lease,
     view_node,
     view_service,
 )
@@ -31,11 +32,6 @@ from purelb.runtime.kinds import NODE_AGENTS, SERVICE_GROUPS, own_node
 from purelb.runtime.kopf_host import Mirror
 from purelb.runtime.kube import Kube
 
-# A share of a Lease's duration without a word of any Lease, after which we may be blind: our own
-# renewals come by each third of it. Much longer, and a neighbor seen shortly before the silence
-# would be judged upon what was missed in it.
-LONGEST_SILENCE = 0.5
-
 
 class WorldStore:
     """The live caches behind `Facts`: Services, Leases, the configuration and the own Node."""
@@ -44,20 +40,20 @@ class WorldStore:
         self.services: dict[ServiceKey, ServiceView] = {}
         self.config: NodeConfig | Unconfigured | None = None
         self.node: NodeView | None = None
-        self.sightings = Sightings()
+        self.sightings = Sightings(patience=settings.lease_seconds)
         self.agents: Mirror[NodeAgent] = Mirror(NODE_AGENTS, self._config_changed)
         self.nodes: Mirror[Node] = Mirror(own_node(settings.node), self._config_changed)
         self.groups: Mirror[ServiceGroup] = Mirror(SERVICE_GROUPS, self._groups_changed)
         self.pools: RemotePools | None = None
         self.endpoints = EndpointWatch(kube, clock, waker)
         self.service_watch = Informer(kube, _services(), self._service_changed, clock)
-        leases = _leases(settings)
-        self.lease_watch = Informer(kube, leases, self._lease_changed, clock)
+        watch = LeaseWatch(kube, clock, settings, self._lease_changed, self._lease_left)
+        self.lease_watch = watch
         self._clock, self._waker = clock, waker
         self._namespace = settings.namespace
-        self._lease_seconds = settings.lease_seconds
         self._electorate = Electorate()
         self.macs = MacBook()
+        self._out_of_sight: set[NodeName] = set()
         self._snapshot: dict[ServiceKey, ServiceView] | None = None  # None: it has changed since
 
     @property
@@ -78,16 +74,21 @@ class WorldStore:
 
     def fresh_since(self) -> Instant | None:
         """Return since when no change of a Lease can have escaped us; None if one may now."""
-        silence = self._clock.now() - self.lease_watch.heard_at
-        if silence > LONGEST_SILENCE * self._lease_seconds:
-            return None
-        return self.lease_watch.whole_since
+        return self.lease_watch.fresh_since()
 
     def electorate(self, own: Member | None, fresh_since: Instant | None) -> Electorate | None:
-        """Return the members of this moment; the same object as long as nothing changes."""
+        """Return the members of this moment; the same object as long as nothing changes.
+
+        The own node is no candidate where the others are not known yet.
+        """
         if not self.lease_watch.synced.is_set():
             return None
+        if own is not None:
+            own = replace(own, subnets=tuple(filter(self.lease_watch.covers, own.subnets)))
         live = self.sightings.live(self._clock.now(), fresh_since)
+        for node in self._out_of_sight - self.sightings.renewed_at().keys():
+            self._out_of_sight.discard(node)
+            self.macs.forget(node)
         members = sorted(members_of(live, own), key=lambda member: member.node)
         if tuple(members) != self._electorate.members:
             self._electorate = Electorate(members, before=self._electorate)
@@ -105,7 +106,10 @@ class WorldStore:
 
     def _lease_changed(self, old: LeaseView | None, new: LeaseView | None) -> None:
         returns = new is not None and new.node in self.sightings.expired()
-        if new is not None:
+        if new is not None and new.is_released:
+            self.sightings.gone(new.node)
+        elif new is not None:
+            self._out_of_sight.discard(new.node)
             self.sightings.seen(new, self._clock.now(), _age(new))
             self.macs.note(new.node, new.macs)
         elif old is not None:
@@ -113,6 +117,11 @@ class WorldStore:
             self.macs.forget(old.node)
         if returns or old is None or new is None or _is_news(old, new):
             self._waker.wake()
+
+    def _lease_left(self, lease: LeaseView) -> None:
+        self.sightings.left(lease.node)
+        self._out_of_sight.add(lease.node)
+        self._waker.wake()
 
     def _config_changed(self) -> None:
         if not (self.agents.synced.is_set() and self.nodes.synced.is_set()):
@@ -133,14 +142,6 @@ class WorldStore:
 
 def _services() -> Source[ServiceView]:
     return Source(path="/api/v1/services", view=lambda body: view_service(decode_service(body)))
-
-
-def _leases(settings: Settings) -> Source[LeaseView]:
-    return Source(
-        path=f"/apis/coordination.k8s.io/v1/namespaces/{settings.namespace}/leases",
-        view=lambda body: view_lease(decode_lease(body)),
-        longest_silence=LONGEST_SILENCE * settings.lease_seconds,
-    )
 
 
 def _concerns(service: ServiceView | None) -> bool:

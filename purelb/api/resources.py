@@ -30,7 +30,11 @@ class OwnerReference(Wire, frozen=True):
 
 
 class Meta(Wire, frozen=True):
-    """Metadata of an object or of a list. `continue_` is the token of the next page, if any."""
+    """Metadata of an object or of a list.
+
+    `continue_` is the token of the next page, if any, `remaining_item_count` how many objects
+    follow, which servers tell of lists without a selector only.
+    """
 
     name: str = ""
     namespace: str = ""
@@ -44,6 +48,7 @@ class Meta(Wire, frozen=True):
     owner_references: tuple[OwnerReference, ...] | None = None
     finalizers: tuple[str, ...] | None = None
     continue_: str = msgspec.field(name="continue", default="")
+    remaining_item_count: int | None = None
 
 
 class Object(Wire, frozen=True):

@@ -96,7 +96,7 @@ class LeaseView:
     subnets but wants no address. `macs` are six bytes each. `has_heartbeats`: it sends them.
     `gateways` are those of its default routes. `heeds_wishes`: its agent knows that Services may
     name a node and holders may stay, as PureLB's do not. `is_non_revertive`: what the node has
-    stays there.
+    stays there. `is_released`: its holder has withdrawn everything and is about to delete it.
     """
 
     node: NodeName
@@ -112,6 +112,7 @@ class LeaseView:
     has_heartbeats: bool = False
     heeds_wishes: bool = True
     is_non_revertive: bool = False
+    is_released: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +188,7 @@ def view_lease(lease: Lease) -> LeaseView | None:
         has_heartbeats=keys.get(annotations.LEASE_HEARTBEATS) == "true",
         heeds_wishes=annotations.LEASE_ANNOUNCES in keys,
         is_non_revertive=keys.get(annotations.LEASE_NON_REVERTIVE) == "true",
+        is_released=spec.holder_identity == "",
     )
 
 

@@ -156,6 +156,7 @@ class _Sighting:
     lease: LeaseView
     changed_at: Instant
     is_expired: bool = False
+    is_out_of_sight: bool = False
 
 
 @dataclass(slots=True)
@@ -163,9 +164,12 @@ class Sightings:
     """What we have seen of the others' Leases, and when it last changed before our eyes.
 
     Written by one task. A Lease once judged expired stays so until it is seen to change: losing
-    sight of the API afterwards must not bring the dead back.
+    sight of the API afterwards must not bring the dead back. `patience` is for how many seconds at
+    least a Lease must not have been seen to change: a watch that has just become blind is noticed
+    by our own renewals, however short the Leases of others are.
     """
 
+    patience: float = 0.0
     _seen: dict[NodeName, _Sighting] = field(default_factory=dict)
 
     def seen(self, lease: LeaseView, now: Instant, age: float | None = None) -> None:
@@ -179,7 +183,7 @@ class Sightings:
             is_relic = age is not None and age >= lease.duration + SKEW
             sighting = _Sighting(lease=lease, changed_at=now, is_expired=is_relic)
         elif _proof(lease) == _proof(known.lease):
-            sighting = replace(known, lease=lease)
+            sighting = replace(known, lease=lease, is_out_of_sight=False)
         else:
             sighting = _Sighting(lease=lease, changed_at=now)
         self._seen[lease.node] = sighting
@@ -188,6 +192,14 @@ class Sightings:
         """Forget a Lease that was deleted: its holder counts no longer, from this moment."""
         self._seen.pop(node, None)
 
+    def left(self, node: NodeName) -> None:
+        """Take note that a Lease is no longer shown to us, which does not mean that it is gone.
+
+        It counts for as long as if it were never renewed again, and is forgotten then.
+        """
+        if (known := self._seen.get(node)) is not None:
+            self._seen[node] = replace(known, is_out_of_sight=True)
+
     def live(self, now: Instant, fresh_since: Instant | None) -> tuple[LeaseView, ...]:
         """Return the Leases that count, sorted by node.
 
@@ -195,8 +207,10 @@ class Sightings:
         what we could not have seen is nobody's fault, so nobody is judged until our view has been
         whole for that Lease's duration.
         """
-        for node, sighting in self._seen.items():
-            if now >= _ends_at(sighting, fresh_since):
+        for node, sighting in tuple(self._seen.items()):
+            if sighting.is_out_of_sight and sighting.is_expired:
+                del self._seen[node]
+            elif now >= self._ends_at(sighting, fresh_since):
                 self._seen[node] = replace(sighting, is_expired=True)
         found = (s.lease for s in self._seen.values() if not s.is_expired and _is_whole(s.lease))
         return tuple(sorted(found, key=lambda lease: lease.node))
@@ -211,9 +225,15 @@ class Sightings:
 
     def next_expiry(self, fresh_since: Instant | None) -> Instant | None:
         """Return when `live` may answer otherwise by itself; None if time alone changes nothing."""
-        ends = (_ends_at(sighting, fresh_since) for sighting in self._seen.values())
+        ends = (self._ends_at(sighting, fresh_since) for sighting in self._seen.values())
         earliest = min(ends, default=math.inf)
         return None if math.isinf(earliest) else earliest
+
+    def _ends_at(self, sighting: _Sighting, fresh_since: Instant | None) -> Instant:
+        if sighting.is_expired or fresh_since is None:
+            return math.inf
+        patience = max(sighting.lease.duration, self.patience)
+        return max(sighting.changed_at, fresh_since) + patience
 
 
 def _proof(lease: LeaseView) -> tuple[str, str]:
@@ -224,9 +244,3 @@ def _proof(lease: LeaseView) -> tuple[str, str]:
 
 def _is_whole(lease: LeaseView) -> bool:
     return lease.duration > 0 and bool(lease.renewed)
-
-
-def _ends_at(sighting: _Sighting, fresh_since: Instant | None) -> Instant:
-    if sighting.is_expired or fresh_since is None:
-        return math.inf
-    return max(sighting.changed_at, fresh_since) + sighting.lease.duration

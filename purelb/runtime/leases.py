@@ -26,7 +26,7 @@ class LeaseContent:
 
 
 class LeaseStore:
-    """One Lease in the API server. Other writers' annotations on it are kept."""
+    """One Lease in the API server. Other writers' annotations and labels on it are kept."""
 
     def __init__(self, kube: Kube, namespace: str, name: str) -> None:
         self._kube, self._namespace, self._name = kube, namespace, name
@@ -57,10 +57,16 @@ class LeaseStore:
             self._may_patch = False  # not before: a webhook's refusal is a 403 as well
 
     async def release(self, instance: str) -> None:
-        """Delete the Lease unless another instance has taken it over meanwhile."""
+        """Delete the Lease unless another instance has taken it over meanwhile.
+
+        Before that it loses its holder: who watches by a selector cannot tell a Lease that was
+        deleted from one that is shown to him no longer.
+        """
         if not self._version:
             return
         try:
+            if self._may_patch:
+                await self._give_up()
             await self._delete()
         except ConflictError:
             found = await self._read()
@@ -68,6 +74,13 @@ class LeaseStore:
                 await self._delete()
         except NotFoundError:
             return
+
+    async def _give_up(self) -> None:
+        body = {
+            "metadata": {"resourceVersion": self._version},
+            "spec": {"holderIdentity": ""},
+        }
+        self._note(await self._kube.patch(self._path, body))
 
     async def _patch(self, body: dict[str, Any]) -> None:
         if self._version:
@@ -84,8 +97,12 @@ class LeaseStore:
         if found is None:
             await self._create(body)
             return
-        kept = {**(found.metadata.annotations or {}), **body["metadata"]["annotations"]}
-        body["metadata"].update(annotations=kept, resourceVersion=self._version)
+        for field_name, had in (
+            ("annotations", found.metadata.annotations),
+            ("labels", found.metadata.labels),
+        ):
+            body["metadata"][field_name] = {**(had or {}), **body["metadata"][field_name]}
+        body["metadata"]["resourceVersion"] = self._version
         self._note(await self._kube.put(self._path, body))
 
     async def _create(self, body: dict[str, Any]) -> None:

@@ -39,6 +39,7 @@ def test_a_watch_that_is_silent_for_longer_than_renewals_take_is_blind(
     clock = Clock()
     kube = Kube(Access(server="http://192.0.2.2:6443"), "test")
     world = WorldStore(kube, clock, SETTINGS, Waker(clock))
-    world.lease_watch.whole_since, world.lease_watch.heard_at = 90.0, 100.0
+    (watch,) = world.lease_watch.watches
+    watch.whole_since, watch.heard_at = 90.0, 100.0
     clock.at += silence
     assert world.fresh_since() == fresh

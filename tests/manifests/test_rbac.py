@@ -47,7 +47,7 @@ CLUSTER: Mapping[str, Mapping[tuple[str, str, str], str]] = {
     "lbnodeagent": {
         (CORE, "services", "list watch"): INFORMER,
         (CORE, "services", "patch"): "nodeagent.shell.slots",
-        (CORE, "nodes", "list watch"): MIRROR,
+        (CORE, "nodes", "list watch"): f"{MIRROR}; nodeagent.shell.census: list",
         (CORE, "events", "create patch"): EVENTS,
         (PURELB, "lbnodeagents", "list watch"): MIRROR,
         (PURELB, "servicegroups", "list watch"): MIRROR,

@@ -104,11 +104,18 @@ def slot(service: Object, family: str = "IPv4") -> str:
 
 
 @contextlib.asynccontextmanager
-async def scene(lease_seconds: float) -> AsyncIterator[Scene]:
-    """Run a cluster with allocator and agents until every node is in the election."""
+async def scene(lease_seconds: float = LEASE, strangers: int = 0) -> AsyncIterator[Scene]:
+    """Run a cluster with allocator and agents until every node is in the election.
+
+    `strangers` are Nodes that are said to be there, without agents.
+    """
     async with Cluster(nodes=3) as cluster:
         try:
             await cluster.api.apply_file(MANIFEST)
+            for number in range(strangers):
+                stranger = {"apiVersion": "v1", "kind": "Node"}
+                metadata = {"name": f"stranger-{number}"}
+                await cluster.api.create({**stranger, "metadata": metadata})
             await cluster.start_daemons(lease_seconds=lease_seconds)
             seen: set[str] = set()
             async with asyncio.timeout(SECONDS):

@@ -233,3 +233,35 @@ def test_a_late_word_of_a_quorum_revives_nothing() -> None:
 def test_a_gap_in_the_right_is_remembered(lease: Lease, sent_at: float, regained_at: float) -> None:
     """Others may have taken over in it."""
     assert step(lease, RenewOk(sent_at)).regained_at == regained_at
+
+
+def test_a_lease_out_of_sight_counts_until_its_patience_is_over() -> None:
+    """A watch by a selector cannot tell what was deleted from what has other labels now."""
+    sightings = Sightings()
+    sightings.seen(SEEN, 100.0)
+    sightings.left(B)
+    sightings.left(NodeName("stranger"))
+    assert names(sightings, 109.9) == [B]
+    assert names(sightings, 110.0) == []
+    assert sightings.expired() == {B}
+    assert names(sightings, 110.1) == []
+    assert sightings.expired() == frozenset()
+
+
+def test_a_lease_that_comes_into_sight_again_stays_known() -> None:
+    """Even if it is the same as before, and expires later."""
+    sightings = Sightings()
+    sightings.seen(SEEN, 100.0)
+    sightings.left(B)
+    sightings.seen(SEEN, 101.0)
+    assert (names(sightings, 110.0), names(sightings, 110.1)) == ([], [])
+    assert sightings.expired() == {B}
+
+
+def test_nobody_is_judged_sooner_than_we_would_notice_to_be_blind() -> None:
+    """Our own Lease is longer than that of the neighbor, and so is our patience."""
+    sightings = Sightings(patience=38.0)
+    sightings.seen(SEEN, 100.0)
+    assert names(sightings, 137.9) == [B]
+    assert sightings.next_expiry(0.0) == 138.0
+    assert names(sightings, 138.0) == []
