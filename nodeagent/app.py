@@ -26,6 +26,7 @@ from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
 from nodeagent.shell.waker import Waker
 from nodeagent.shell.wire import WireAsker
+from nodeagent.shell.witness import Witness
 from nodeagent.shell.world import WorldStore
 from purelb import VERSION
 from purelb.api.views import LEASE_PREFIX
@@ -66,6 +67,7 @@ class Agent:
         self.asker = WireAsker(clock, waker.wake)
         keys = KeyFile(settings.heartbeat_key_file)
         self.beats = Heartbeats(settings.node, clock, keys, self.asker, waker.wake)
+        self.witness = Witness(settings, self.world, self.beats, clock, waker.wake)
         tallies = Tallies(
             renewals=self.keeper.counts,
             packets=self.announcer.counts,
@@ -85,6 +87,7 @@ class Agent:
                 prober=self.prober,
                 beats=self.beats,
                 asker=self.asker,
+                witness=self.witness,
                 slots=self.slots,
                 reporter=self.reporter,
                 inspector=self.inspector,
@@ -111,6 +114,7 @@ class Agent:
                     ("prober", self.prober.run()),
                     ("heartbeats", self.beats.run()),
                     ("wire", self.asker.run()),
+                    ("witness", self.witness.run()),
                     ("slots", self.slots.run()),
                     ("inspector", self.inspector.run()),
                 )
@@ -125,6 +129,7 @@ class Agent:
         self.prober.close()
         self.beats.close()
         self.asker.close()
+        self.witness.close()
 
     async def _leave(self, renewing: "asyncio.Task[None]") -> None:
         """Withdraw every local address, say so in the slots, and only then give up the Lease."""
@@ -173,6 +178,8 @@ class Agent:
             subnets=electorate.subnet_count if electorate is not None else 0,
             local_subnets=self.loop.desired.selection.subnets,
             findings=self.inspector.findings,
+            answers=self.witness.counts(),
+            questions=self.witness.asked,
             peers=self.beats.peers(),
             has_quorum=any(one.has_quorum for one in self.beats.reach.values()),
             lease_watches=len(self.world.lease_watch.watches),

@@ -139,6 +139,11 @@ class Electorate:
         node = incumbent if incumbent in chosen else _smallest(address, chosen)
         return Winner(node, fell_back=fell_back) if node is not None else None
 
+    def runner_up(self, address: IPAddress, winner: NodeName) -> NodeName | None:
+        """Return who is next by the formula beside the winner; None if there is nobody else."""
+        others = tuple(node for node in self.candidates(address) if node != winner)
+        return _smallest(address, others) if others else None
+
     def _winner_by_formula(self, address: IPAddress) -> Winner | None:
         if address not in self._plain:
             candidates = self.candidates(address)

@@ -12,7 +12,7 @@ from typing import Final
 
 from nodeagent.core.notices import Kind, Level, Line, Notice
 from purelb.api.conditions import NodeCondition
-from purelb.api.identifiers import Instant, NodeName
+from purelb.api.identifiers import Instant, NodeName, ServiceKey
 from purelb.api.problems import NoticeType
 
 SETTLE: Final = 3.0  # seconds that a host must be wrong: network managers put things right again
@@ -35,6 +35,9 @@ class Check(StrEnum):
     KERNEL = "KernelFeatures"
     STRUGGLE = "AddressesRemoved"
     CONFLICT = "AddressConflict"
+    NO_ANSWER = "NoAnswer"
+    SEVERAL_ANSWERS = "SeveralAnswers"
+    FOREIGN_ANSWER = "ForeignAnswer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Finding:
 
     `subject` is the field, link or address that is meant. `key` is the LBNodeAgent whose fault it
     is, empty for the host's own. `reason` is the Event's where it is another word than the check.
+    `services` are those that it harms, if it is of them alone.
     """
 
     check: Check
@@ -51,15 +55,27 @@ class Finding:
     severity: NoticeType = NoticeType.WARNING
     key: str = ""
     reason: str = ""
+    services: tuple[ServiceKey, ...] = ()
 
-    def notice(self, me: NodeName) -> Notice:
-        """Return the Event: about the LBNodeAgent, or about the Node."""
+    @property
+    def lasts(self) -> bool:
+        """Whether it is known to last when it is found: that of a host may pass."""
+        return bool(self.key or self.services)
+
+    def notices(self, me: NodeName) -> tuple[Notice, ...]:
+        """Return the Events: about the LBNodeAgent, about the Node, or about each Service."""
+        if self.services:
+            return tuple(self._notice(Kind.SERVICE, key, "") for key in self.services)
+        kind = Kind.NODE_AGENT if self.key else Kind.NODE
+        return (self._notice(kind, self.key or f"/{me}", f"node {me}: "),)
+
+    def _notice(self, kind: Kind, key: str, prefix: str) -> Notice:
         return Notice(
-            kind=Kind.NODE_AGENT if self.key else Kind.NODE,
-            key=self.key or f"/{me}",
+            kind=kind,
+            key=key,
             severity=self.severity,
             reason=self.reason or self.check.value,
-            message=f"node {me}: {self.subject}: {self.message}",
+            message=f"{prefix}{self.subject}: {self.message}",
         )
 
     def line(self) -> Line:
@@ -103,10 +119,11 @@ NOTHING_FOUND = Standing(since={}, told_at={})
 def stand(before: Standing, found: Collection[Finding], now: Instant) -> Standing:
     """Return what stands after another look that found these.
 
-    The faults of a configuration count at once, those of a host if they last.
+    The faults of a configuration, and what the wire says, count at once, those of a host if they
+    last.
     """
     since = {one: before.since.get(one, now) for one in found}
-    begins = {one: at if one.key else at + SETTLE for one, at in since.items()}
+    begins = {one: at if one.lasts else at + SETTLE for one, at in since.items()}
     valid = frozenset(one for one, at in begins.items() if at <= now)
     kept = {one: at for one, at in before.told_at.items() if one in valid or now < at + AGAIN}
     return Standing(

@@ -49,7 +49,7 @@ class MacBook:
     def __init__(self) -> None:
         self.shown: frozenset[NodeName] | None = frozenset()
         self._macs: dict[NodeName, frozenset[bytes]] = {}
-        self._all: frozenset[bytes] = frozenset()
+        self._owners: dict[bytes, NodeName] = {}
 
     def note(self, node: NodeName, macs: frozenset[bytes]) -> None:
         """Take in what a Lease says."""
@@ -64,8 +64,16 @@ class MacBook:
 
     def is_stranger(self, mac: bytes) -> bool:
         """Tell whether a MAC is certainly that of none of these nodes."""
-        return self.shown is not None and mac not in self._all
+        return self.shown is not None and mac not in self._owners
+
+    def of(self, node: NodeName) -> frozenset[bytes]:
+        """Return the MACs of a node, none if they are not known."""
+        return self._macs.get(node, frozenset())
+
+    def owner_of(self, mac: bytes) -> NodeName | None:
+        """Return the node that has a MAC, None if none of these nodes does."""
+        return self._owners.get(mac)
 
     def _sum_up(self) -> None:
-        self._all = frozenset().union(*self._macs.values())
+        self._owners = {mac: node for node, macs in sorted(self._macs.items()) for mac in macs}
         self.shown = frozenset(self._macs) if all(self._macs.values()) else None

@@ -61,6 +61,11 @@ def arp_probe(mac: bytes, address: IPv4Address) -> bytes:
     return _arp(mac, Arp.REQUEST, sender=nobody, target=address, target_mac=NO_MAC)
 
 
+def arp_request(mac: bytes, source: IPv4Address, address: IPv4Address) -> bytes:
+    """Build the question who has the address, from an address of ours (RFC 826)."""
+    return _arp(mac, Arp.REQUEST, sender=source, target=address, target_mac=NO_MAC)
+
+
 def dad_frame(mac: bytes, address: IPv6Address) -> bytes:
     """Build the question whether anybody has the address, from nobody (RFC 4862, 5.4.2).
 
@@ -101,6 +106,18 @@ def question_frame(mac: bytes, address: IPAddress, source: IPv6Address | None) -
     if isinstance(address, IPv6Address) and source is not None:
         return solicitation(mac, source, address)
     return probe_frame(mac, address)
+
+
+def request_frame(mac: bytes, source: IPAddress, address: IPAddress) -> bytes:
+    """Build the question that any client asks, from an own address of the same family.
+
+    Nobody can take it for a wish to have the address.
+    """
+    if isinstance(address, IPv4Address) and isinstance(source, IPv4Address):
+        return arp_request(mac, source, address)
+    if isinstance(address, IPv6Address) and isinstance(source, IPv6Address):
+        return solicitation(mac, source, address)
+    raise ValueError(f"{source} cannot ask for {address}")
 
 
 def na_frame(mac: bytes, address: IPv6Address, source: IPv6Address) -> bytes:

@@ -45,7 +45,7 @@ SETTINGS_BUFFER = 64 << 10  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """What the last pass went by, and the addresses it left in place."""
+    """What the last pass went by, the addresses it left in place, and what the witness saw."""
 
     config: NodeConfig | Unconfigured
     observed: Observed
@@ -53,6 +53,7 @@ class Pass:
     held: Mapping[IPAddress, LinkName]
     struggles: Struggles
     conflicts: Mapping[IPAddress, Conflict]
+    witnessed: tuple[Finding, ...]
 
     def differs(self, before: "Pass | None") -> bool:
         """Tell whether there is a reason to look now."""
@@ -60,6 +61,7 @@ class Pass:
             before is None
             or self.config is not before.config
             or self.conflicts is not before.conflicts
+            or self.witnessed != before.witnessed
             or self.observed.links != before.observed.links
             or self.observed.routes != before.observed.routes
             or self.desired.selection is not before.desired.selection
@@ -124,7 +126,7 @@ class Inspector:
             self._trouble.note("")
             found += self._struggles(last, last.config)
             still = standing(last.conflicts, last.desired.verdicts, last.held)
-            found += conflicts.complaints(still)
+            found += (*conflicts.complaints(still), *last.witnessed)
         self._tell(stand(self._standing, found, self._clock.now()))
 
     async def _host(self, last: Pass, config: NodeConfig) -> Host:
@@ -161,7 +163,7 @@ class Inspector:
         fresh = news(before, standing)
         solved = sorted(before.valid - standing.valid, key=lambda one: one.subject)
         self._reporter.tell_found(
-            [one.notice(self._me) for one in fresh],
+            [notice for one in fresh for notice in one.notices(self._me)],
             [*(one.line() for one in fresh), *(one.solved() for one in solved)],
         )
         if before.valid == standing.valid:

@@ -10,6 +10,7 @@ from nodeagent.core import words
 from nodeagent.core.config import SelectorState
 from nodeagent.core.findings import Check, Finding
 from nodeagent.core.report import Told
+from nodeagent.core.witness import Answer
 from nodeagent.core.words import Count
 from nodeagent.shell.announcer import PacketCounts
 from nodeagent.shell.heartbeats import BeatCounts
@@ -61,6 +62,8 @@ class Snapshot:
     subnets: int
     local_subnets: tuple[IPNetwork, ...]
     findings: Collection[Finding] = ()
+    answers: Mapping[Answer, int] = field(default_factory=dict)
+    questions: int = 0
     peers: int = 0
     has_quorum: bool = False
     is_kept: bool = False
@@ -148,6 +151,7 @@ class _AgentCollector(Collector):
         yield from self._heartbeats(now)
         yield self._states(now)
         yield self._found(now)
+        yield from self._witness(now)
         yield self._announced(now)
 
     def _heartbeats(self, now: Snapshot) -> Iterable[Metric]:
@@ -180,6 +184,16 @@ class _AgentCollector(Collector):
         for check in Check:
             family.add_metric([check.value], sum(one.check is check for one in now.findings))
         return family
+
+    def _witness(self, now: Snapshot) -> Iterable[Metric]:
+        prefix = "purelb_lbnodeagent_witness"
+        yield _counter(f"{prefix}_questions", "Questions sent", now.questions)
+        family = GaugeMetricFamily(
+            f"{prefix}_addresses", "Addresses of others asked for", labels=["answer"]
+        )
+        for answer in Answer:
+            family.add_metric([answer.value], now.answers.get(answer, 0))
+        yield family
 
     def _announced(self, now: Snapshot) -> Metric:
         family = GaugeMetricFamily(

@@ -48,6 +48,7 @@ from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
 from nodeagent.shell.waker import Waker
 from nodeagent.shell.wire import WireAsker
+from nodeagent.shell.witness import Witness
 from nodeagent.shell.world import WorldStore
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant
@@ -74,6 +75,7 @@ class Parts:
     prober: Prober
     beats: Heartbeats
     asker: WireAsker
+    witness: Witness
     slots: SlotWriter
     reporter: Reporter
     inspector: Inspector
@@ -211,7 +213,7 @@ class Loop:
         self._observed = observed
         self._speak(outcomes)
         self._announce(outcomes, self._tell(outcomes))
-        self._show(observed)
+        self._show(observed, fresh_since)
         if has_new_content:
             self._waker.wake()  # we are a candidate now, or no longer: look again at once
         expiry = self._world.sightings.next_expiry(fresh_since)
@@ -318,8 +320,10 @@ class Loop:
         parts.slots.want((*found.slots, *found.overrides))
         return found
 
-    def _show(self, observed: Observed) -> None:
-        """Show the inspector what this pass went by."""
+    def _show(self, observed: Observed, fresh_since: Instant | None) -> None:
+        """Show the witness and the inspector what this pass went by."""
+        parts = self._connected
+        parts.witness.note(self.desired, self.electorate, observed.routes, fresh_since)
         config = self.desired.memory.config
         if config is not None:
             last = Pass(
@@ -328,9 +332,10 @@ class Loop:
                 desired=self.desired,
                 held=self.told.held,
                 struggles=self._kernel.struggles,
-                conflicts=self._connected.prober.conflicts,
+                conflicts=parts.prober.conflicts,
+                witnessed=parts.witness.findings,
             )
-            self._connected.inspector.note(last)
+            parts.inspector.note(last)
 
     def _speak(self, outcomes: tuple[Outcome, ...]) -> None:
         """Let heartbeats tell what has changed, and ask who answers where that matters."""

@@ -141,7 +141,7 @@ def test_a_bad_expression_names_the_node_and_what_it_does_now() -> None:
     """RE2's syntax counts, not Python's."""
     found = choose([nodeagent("a", local=LocalSpec(local_interface="(?=eth)"))], NODE)
     (finding,) = found.findings
-    notice = finding.notice(NODE.name)
+    (notice,) = finding.notices(NODE.name)
     assert (notice.reason, notice.key) == ("ConfigError", "purelb-system/a")
     assert "node-a" in notice.message
     assert "announcing nothing" in notice.message

@@ -61,7 +61,7 @@ def test_what_comes_and_goes_is_told_again_after_a_long_time_only() -> None:
 
 def test_a_fault_of_the_configuration_is_told_on_its_object() -> None:
     """With the node, because others may read it otherwise."""
-    notice = FIELD.notice(A)
+    (notice,) = FIELD.notices(A)
     assert (notice.kind, notice.key) == (Kind.NODE_AGENT, "purelb-system/default")
     assert (notice.reason, notice.severity) == ("ConfigurationWarning", NoticeType.WARNING)
     assert notice.message == "node node-a: spec.local.interfaces: no such interface"
@@ -69,7 +69,7 @@ def test_a_fault_of_the_configuration_is_told_on_its_object() -> None:
 
 def test_a_fault_of_the_host_is_told_on_the_node() -> None:
     """`kubectl describe node` shows it."""
-    notice = HOST.notice(A)
+    (notice,) = HOST.notices(A)
     assert (notice.kind, notice.key, notice.reason) == (Kind.NODE, "/node-a", "Carrier")
 
 
