@@ -10,7 +10,7 @@ from allocator.core.ledger import Ledger
 from allocator.core.pool import Pool, PoolSet
 from allocator.core.world import World
 from purelb.api import annotations
-from purelb.api.addresses import FAMILIES
+from purelb.api.addresses import FAMILIES, IPAddress
 from purelb.api.identifiers import NodeName, ServiceKey
 
 
@@ -55,6 +55,11 @@ def announced_by(world: World, nodes: Collection[NodeName]) -> tuple[ServiceKey,
             if any(slot.node in nodes for family in FAMILIES for slot in service.slots(family))
         )
     )
+
+
+def with_addresses(ledger: Ledger, addresses: Iterable[IPAddress]) -> tuple[ServiceKey, ...]:
+    """Return the owners of these addresses, sorted."""
+    return tuple(sorted({owner for address in addresses for owner in ledger.owners(address)}))
 
 
 def _serves_others_widely(old: PoolSet, new: PoolSet) -> bool:

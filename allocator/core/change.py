@@ -60,7 +60,7 @@ def change_of(
     ingress = None if addresses == service.ingress else addresses
     resets = _resets_policy(pools, service, addresses, origin)
     edits = _differing(service, desired)
-    conditions = service_conditions(service, grant.problem)
+    conditions = service_conditions(service, grant.problem, facts.statements)
     if ingress is None and not edits and not resets and conditions is None:
         return None
     return Change(

@@ -5,7 +5,7 @@ there is something else to do: a condition that counted would be written all the
 when a status is written (the shell), other fields of a status (`report`).
 """
 
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,7 +13,8 @@ from allocator.core import refusals
 from allocator.core.guards import Guard
 from allocator.core.ledger import Ledger
 from allocator.core.pool import Fault, GroupProblem, Pool, PoolSet
-from purelb.api.addresses import FAMILIES, Family
+from allocator.core.statements import Statement
+from purelb.api.addresses import FAMILIES, Family, IPAddress
 from purelb.api.groups import GroupKey
 from purelb.api.identifiers import PoolName
 from purelb.api.problems import Problem
@@ -22,6 +23,7 @@ from purelb.api.views import ServiceView
 
 MOST_SHOWN = 5  # guards named in a message
 PENDING = "purelb.io/AddressPending"  # on a Service that lacks an address it asks for
+WRONG_ANSWERS = "purelb.io/WrongAnswers"  # on one with an address that others answer for, or nobody
 
 
 class GroupAspect(StrEnum):
@@ -69,26 +71,51 @@ def ready_condition(pools: PoolSet, group: GroupKey) -> Condition | None:
 
 
 def service_conditions(
-    service: ServiceView, problem: Problem | None
+    service: ServiceView,
+    problem: Problem | None,
+    statements: Sequence[Statement] | None = (),
 ) -> tuple[Condition, ...] | None:
-    """Return all conditions of a Service once ours tells of a problem, or of none any more.
+    """Return all conditions of a Service once ours tell what is wrong, or of nothing any more.
 
-    None if they say so already. Ours is there only as long as something could not be given.
+    None if they say so already. Ours are there only as long as something could not be given, or as
+    nodes state wrong answers; None for `statements`: nobody knows, so that one stays.
     """
-    ours = next((one for one in service.conditions if one.type == PENDING), None)
-    if (ours is None and problem is None) or (problem is not None and is_told(service, problem)):
-        return None
-    others = tuple(one for one in service.conditions if one.type != PENDING)
+    ours = {one.type: one for one in service.conditions if one.type in (PENDING, WRONG_ANSWERS)}
+    fresh = dict(ours)
     if problem is None:
-        return others
-    fresh = Condition(
-        type=PENDING,
+        fresh.pop(PENDING, None)
+    elif not is_told(service, problem):
+        fresh[PENDING] = _standing(ours, PENDING, _reason(problem), problem.detail)
+    if statements:
+        text = "; ".join(f"{one.address}: {one.message}" for one in statements)
+        fresh[WRONG_ANSWERS] = _standing(ours, WRONG_ANSWERS, statements[0].reason, text)
+    elif statements is not None:
+        fresh.pop(WRONG_ANSWERS, None)
+    if fresh == ours:
+        return None
+    others = (one for one in service.conditions if one.type not in ours)
+    return (*others, *fresh.values())
+
+
+def _standing(ours: Mapping[str, Condition], kind: str, reason: str, message: str) -> Condition:
+    before = ours.get(kind)
+    return Condition(
+        type=kind,
         status="True",
-        reason=_reason(problem),
-        message=problem.detail,
-        last_transition_time=ours.last_transition_time if ours else "",
+        reason=reason,
+        message=message,
+        last_transition_time=before.last_transition_time if before else "",
     )
-    return (*others, fresh)
+
+
+def shown_wrong(services: Iterable[ServiceView]) -> frozenset[IPAddress]:
+    """Return the addresses of Services whose condition tells of wrong answers."""
+    return frozenset(
+        address
+        for service in services
+        if any(one.type == WRONG_ANSWERS for one in service.conditions)
+        for address in service.ingress
+    )
 
 
 def is_told(service: ServiceView, problem: Problem) -> bool:

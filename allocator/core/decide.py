@@ -49,5 +49,5 @@ def decide(world: World, ledger: Ledger, key: ServiceKey) -> Decision:
     if service.ingress and not is_ours(service, before):
         after = holding_of(service, service.ingress, is_foreign=True)
         return Ignore(key=key, before=before, after=after, why=NotOurs.UNBRANDED)
-    facts = facts_of(service, before, world.departed)
+    facts = facts_of(service, before, world.departed, world.statements)
     return settle(world.pools, ledger, facts, grant(world, ledger, facts, request))

@@ -3,9 +3,11 @@
 Belongs here: reading the two together. Does not: what to do about it (`grant`, `settle`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from allocator.core.holdings import Holding
+from allocator.core.statements import Statement, about
 from purelb.api.addresses import FAMILIES, Family, IPAddress, family_of
 from purelb.api.identifiers import NodeName
 from purelb.api.views import ServiceView
@@ -19,6 +21,7 @@ class Facts:
     then those given but not seen there yet. `excess` are owned ones of families that it no longer
     asks for. `missing` are the families to find an address for, in the request's order. `departed`
     are nodes that are known to have no Lease: what their slots say is not true any more.
+    `statements` are those about addresses that it shows, None while nobody knows of any.
     """
 
     service: ServiceView
@@ -27,6 +30,7 @@ class Facts:
     excess: tuple[IPAddress, ...]
     missing: tuple[Family, ...]
     departed: frozenset[NodeName] = frozenset()
+    statements: tuple[Statement, ...] | None = None
 
     @property
     def shown_excess(self) -> tuple[IPAddress, ...]:
@@ -53,7 +57,10 @@ def is_ours(service: ServiceView, before: Holding | None) -> bool:
 
 
 def facts_of(
-    service: ServiceView, before: Holding | None, departed: frozenset[NodeName] = frozenset()
+    service: ServiceView,
+    before: Holding | None,
+    departed: frozenset[NodeName] = frozenset(),
+    statements: Mapping[IPAddress, Statement] | None = None,
 ) -> Facts:
     """Put together what a Service of ours has; `before` is the ledger's record of it."""
     owned = _owned(service, before)
@@ -71,6 +78,7 @@ def facts_of(
         excess=tuple(address for address in owned if address not in kept),
         missing=missing,
         departed=departed,
+        statements=about(statements, service.ingress),
     )
 
 

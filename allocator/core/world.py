@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from allocator.core.asks import Answer
 from allocator.core.pool import PoolSet
-from purelb.api.addresses import IPNetwork
+from allocator.core.statements import Statement
+from purelb.api.addresses import IPAddress, IPNetwork
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.views import ServiceView
 
@@ -16,7 +17,8 @@ class World:
 
     `active_subnets` are the networks that node agents with a live Lease announce; only multi-pool
     Services depend on them. `departed` are nodes whose Lease is known to be gone. `answers` is what
-    external providers said last to the Services that ask.
+    external providers said last to the Services that ask. `statements` are what node agents say of
+    addresses, None while nobody knows.
     """
 
     services: Mapping[ServiceKey, ServiceView]
@@ -25,3 +27,4 @@ class World:
     active_subnets: frozenset[IPNetwork] = frozenset()
     departed: frozenset[NodeName] = frozenset()
     answers: Mapping[ServiceKey, Answer] = field(default_factory=dict)
+    statements: Mapping[IPAddress, Statement] | None = None

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 
-from allocator.core.affected import affected_by_subnets, announced_by
+from allocator.core.affected import affected_by_subnets, announced_by, with_addresses
 from allocator.core.guarding import lease_guards
 from allocator.core.guards import Guards
 from allocator.core.pool import PoolSet
@@ -22,6 +22,7 @@ from purelb.runtime.kube import Kube
 
 logger = logging.getLogger(__name__)
 
+LEASES_SILENCE = 5.0  # seconds without a word of any Lease, after which some may have been missed
 LEASES_SECONDS = 2.0  # at the start of a term, for a fresh list of the nodes' Leases
 
 
@@ -42,6 +43,7 @@ class Watches:
         leases: Source[LeaseView] = Source(
             path=f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
             view=lambda body: view_lease(decode_lease(body)),
+            longest_silence=LEASES_SILENCE,
         )
         self._services = Informer(kube, services, self._service_changed, clock)
         # Without an install namespace nobody knows where the Leases are.
@@ -93,6 +95,7 @@ class Watches:
                 async with asyncio.timeout(LEASES_SECONDS):
                     await self._leases.wait_listed()
                     self._store.note_departed()
+                    self._store.trust_statements()
 
     def _service_changed(self, old: ServiceView | None, new: ServiceView | None) -> None:
         rests = self._store.note_released(old, new, self._clock.now())
@@ -104,6 +107,7 @@ class Watches:
             self._term.worker.mark([key])
 
     def _lease_changed(self, old: LeaseView | None, new: LeaseView | None) -> None:
+        self._statement_changed(old, new)
         guarded = (lease_guards(lease) if lease is not None else None for lease in (old, new))
         self._guards.note(*guarded)
         if self._store.set_lease(old, new) and self._term is not None:
@@ -111,6 +115,22 @@ class Watches:
             self._term.worker.mark(affected_by_subnets(world, ledger))
         if new is None and old is not None and self._term is not None:
             self._term.worker.mark(announced_by(self._store.snapshot(), {old.node}))
+
+    def _statement_changed(self, old: LeaseView | None, new: LeaseView | None) -> None:
+        lease = new or old
+        if lease is None or self._leases is None:
+            return
+        is_listed = self._leases.synced.is_set()
+        changed = self._store.note_statement(
+            lease,
+            self._clock.now(),
+            is_gone=new is None,
+            whole_since=self._leases.whole_since if is_listed else None,
+        )
+        if is_listed:
+            changed |= self._store.trust_statements()
+        if changed and self._term is not None:
+            self._term.worker.mark(with_addresses(self._term.ledger, changed))
 
     def _groups_changed(self) -> None:
         before = self._store.set_groups(self.group_mirror.objects.values())

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 from allocator.core.accounts import Account
 from allocator.core.asks import Answer, Ask
+from allocator.core.conditions import shown_wrong
 from allocator.core.decide import World
 from allocator.core.guards import NO_GUARDS, Guards
 from allocator.core.pools import PoolSet, build_pools, view_group
 from allocator.core.rests import Rest, rests_of
+from allocator.core.statements import Statements
 from purelb.api.addresses import FAMILIES, IPAddress, IPNetwork
 from purelb.api.identifiers import Instant, NodeName, PoolName, ServiceKey
 from purelb.api.ipam import PoolStats
@@ -70,6 +72,8 @@ class WorldStore:
         self._leases: dict[NodeName, LeaseView] = {}
         self._active_subnets: frozenset[IPNetwork] = frozenset()
         self._departed: frozenset[NodeName] = frozenset()
+        self._statements = Statements()
+        self._has_statements = False
 
     def set_service(self, old: ServiceView | None, new: ServiceView | None) -> ServiceKey:
         """Take in one change of a Service; returns whose it was."""
@@ -113,6 +117,27 @@ class WorldStore:
         self._active_subnets = frozenset(shown)
         return before != self._active_subnets
 
+    def note_statement(
+        self, lease: LeaseView, now: Instant, *, is_gone: bool, whole_since: Instant | None
+    ) -> frozenset[IPAddress]:
+        """Take in what a node says on its Lease; returns the addresses that it changes.
+
+        `whole_since` is since when no change of a Lease can have been missed, None if one may be.
+        """
+        said = self._statements
+        changed = said.forget(lease.node) if is_gone else said.note(lease, now)
+        return changed | said.expire(now, whole_since)
+
+    def trust_statements(self) -> frozenset[IPAddress]:
+        """Take it that the Leases are listed; returns the addresses that this changes.
+
+        What Services show may be of long ago.
+        """
+        if self._has_statements:
+            return frozenset()
+        self._has_statements = True
+        return shown_wrong(self.services.values())
+
     def note_departed(self) -> None:
         """Take note of nodes that Services name and that have no Lease.
 
@@ -153,4 +178,5 @@ class WorldStore:
             active_subnets=self._active_subnets,
             departed=self._departed,
             answers=self.providers.answers,
+            statements=self._statements.by_address if self._has_statements else None,
         )

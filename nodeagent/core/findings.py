@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from nodeagent.core.notices import Kind, Level, Line, Notice
+from purelb.api import conditions
 from purelb.api.conditions import NodeCondition
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
 from purelb.api.problems import NoticeType
@@ -35,9 +36,9 @@ class Check(StrEnum):
     KERNEL = "KernelFeatures"
     STRUGGLE = "AddressesRemoved"
     CONFLICT = "AddressConflict"
-    NO_ANSWER = "NoAnswer"
-    SEVERAL_ANSWERS = "SeveralAnswers"
-    FOREIGN_ANSWER = "ForeignAnswer"
+    NO_ANSWER = conditions.NO_ANSWER
+    SEVERAL_ANSWERS = conditions.SEVERAL_ANSWERS
+    FOREIGN_ANSWER = conditions.FOREIGN_ANSWER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What is wrong on a node, as its agent writes it on its own Lease, and as the plugin reads it.
+"""What is wrong on a node, as its agent writes it on its own Lease, and as others read it.
 
 The text is a JSON array, empty where all is well. Belongs here: the text. Does not: what is wrong
 (`nodeagent.core.hostchecks`).
@@ -11,6 +11,11 @@ from typing import Final
 
 from purelb.api.problems import NoticeType
 
+# The types whose subject is an address of Services: who answers for it on the wire.
+NO_ANSWER: Final = "NoAnswer"
+SEVERAL_ANSWERS: Final = "SeveralAnswers"
+FOREIGN_ANSWER: Final = "ForeignAnswer"
+ABOUT_ADDRESSES: Final = frozenset({NO_ANSWER, SEVERAL_ANSWERS, FOREIGN_ANSWER})
 MOST: Final = 20  # conditions in one text; the last says how many are left out
 LONGEST: Final = 600  # characters of one message: every agent receives every Lease
 # Of one subject: users write some of them, and the API server refuses annotations beyond 256 KiB

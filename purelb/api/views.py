@@ -97,6 +97,7 @@ class LeaseView:
     `gateways` are those of its default routes. `heeds_wishes`: its agent knows that Services may
     name a node and holders may stay, as PureLB's do not. `is_non_revertive`: what the node has
     stays there. `is_released`: its holder has withdrawn everything and is about to delete it.
+    `conditions` is the text of what is wrong there (`purelb.api.conditions`).
     """
 
     node: NodeName
@@ -113,6 +114,7 @@ class LeaseView:
     heeds_wishes: bool = True
     is_non_revertive: bool = False
     is_released: bool = False
+    conditions: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +191,7 @@ def view_lease(lease: Lease) -> LeaseView | None:
         heeds_wishes=annotations.LEASE_ANNOUNCES in keys,
         is_non_revertive=keys.get(annotations.LEASE_NON_REVERTIVE) == "true",
         is_released=spec.holder_identity == "",
+        conditions=keys.get(annotations.LEASE_CONDITIONS, ""),
     )
 
 

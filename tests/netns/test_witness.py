@@ -11,7 +11,7 @@ from playground.api import path_of
 from playground.http import Reply
 from purelb.api.views import LEASE_PREFIX
 from tests.netns.capture import Frame, listening
-from tests.netns.test_nodeagent import SECONDS, Scene, play
+from tests.netns.test_nodeagent import SECONDS, Object, Scene, play
 from tests.netns.test_wire import EAR, OWNER
 
 CONDITIONS = "purelb.io/conditions"
@@ -102,9 +102,12 @@ def test_a_foreign_host_that_answers_beside_the_holder_is_named_until_it_stops()
             witness, told = await conditions(stage, address, {"SeveralAnswers"})
             assert witness != holder
             assert len(told) == 1
+            shown = await stage.until("web", lambda service: bool(_wrong(service)))
+            assert _wrong(shown) == f"{address}: {told[0]['message']}"
             await until_judged(stage, "several", 1)
             await stage.cluster.run(OWNER, "ip", "address", "del", *place)
             await conditions(stage, address, set())
+            await stage.until("web", lambda service: not _wrong(service))
             assert await stage.placed(address) == holder
         await until_judged(stage, "right", 2)
         events: list[dict[str, Any]] = await stage.cluster.api.items("Event", "default")
@@ -183,6 +186,14 @@ def test_questions_are_few_however_many_addresses_there_are() -> None:
         assert not {"NoAnswer", "SeveralAnswers", "ForeignAnswer"} & {e["reason"] for e in events}
 
     play(work)
+
+
+def _wrong(service: Object) -> str:
+    """Return what a Service says of wrong answers, if it does."""
+    for one in service.get("status", {}).get("conditions") or ():
+        if one["type"] == "purelb.io/WrongAnswers":
+            return str(one["message"])
+    return ""
 
 
 def _is_question(frame: Frame) -> bool:

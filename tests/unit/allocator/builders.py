@@ -17,6 +17,7 @@ from allocator.core.ledger import Ledger
 from allocator.core.pools import GroupView, PoolSet, build_pools
 from allocator.core.report import Writes, writes_of
 from allocator.core.rests import Rest, rests_of
+from allocator.core.statements import Statement
 from purelb.api.addresses import Family, IPAddress, IPNetwork, parse_network
 from purelb.api.groups import GroupKind, RangeEntry
 from purelb.api.identifiers import NodeName, PoolName, ServiceKey, Uid, service_key
@@ -102,6 +103,7 @@ class Cluster:
         self.active_subnets: frozenset[IPNetwork] = frozenset(map(parse_network, active_subnets))
         self.departed: frozenset[NodeName] = frozenset()
         self.answers: dict[ServiceKey, Answer] = {}
+        self.statements: Mapping[IPAddress, Statement] | None = None
         self.ledger = Ledger()
         self.now = 1000.0
         self.rests: list[Rest] = []  # all there ever were; a restart does not forget them
@@ -122,6 +124,7 @@ class Cluster:
             active_subnets=self.active_subnets,
             departed=self.departed,
             answers=self.answers,
+            statements=self.statements,
         )
 
     def asked(self, key: ServiceKey) -> Ask | None:
