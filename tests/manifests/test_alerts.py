@@ -161,10 +161,12 @@ CASES = (
         fires={
             'purelb_election_member_count{instance="n1"}': "3x99",
             'purelb_election_member_count{instance="n2"}': "2x99",
+            'purelb_lbnodeagent_lease_watches{instance="n1"}': "1x99",
         },
         quiet={
             'purelb_election_member_count{instance="n1"}': "3x99",
-            'purelb_election_member_count{instance="n2"}': "3x99",
+            'purelb_election_member_count{instance="n2"}': "2x99",
+            'purelb_lbnodeagent_lease_watches{instance="n1"}': "3x99",
         },
         minutes=5,
         summary="Node agents disagree on who is there",
@@ -176,6 +178,20 @@ CASES = (
         minutes=15,
         labels={"instance": "n1", "check": "RpFilter"},
         summary="RpFilter at n1",
+    ),
+    Case(
+        alert="PurelbWrongAnswers",
+        fires={
+            'purelb_lbnodeagent_witness_addresses{instance="n1",answer="none"}': "1x99",
+            'purelb_lbnodeagent_witness_addresses{instance="n2",answer="none"}': "2x99",
+        },
+        quiet={
+            'purelb_lbnodeagent_witness_addresses{instance="n1",answer="none"}': "0x99",
+            'purelb_lbnodeagent_witness_addresses{instance="n1",answer="right"}': "5x99",
+        },
+        minutes=1,
+        labels={"answer": "none"},
+        summary="3 addresses with a wrong answer on the wire: none",
     ),
     Case(
         alert="PurelbConfigurationInvalid",

@@ -10,8 +10,8 @@ from typing import Any
 from playground.api import path_of
 from playground.http import Reply
 from purelb.api.views import LEASE_PREFIX
+from tests.netns.agentscene import SECONDS, Object, Scene, play
 from tests.netns.capture import Frame, listening
-from tests.netns.test_nodeagent import SECONDS, Object, Scene, play
 from tests.netns.test_wire import EAR, OWNER
 
 CONDITIONS = "purelb.io/conditions"
