@@ -1,9 +1,10 @@
 """Every group and every node, and why it serves a Service or not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from allocator.core.explain import explain
 from nodeagent.core.election import Winner
+from nodeagent.core.endpoints import may_announce, nodes_of
 from plugin.core.allocation import Allocator
 from plugin.core.document import Document
 from plugin.core.election import electorate
@@ -43,13 +44,14 @@ def group_choices(allocator: Allocator, service: ServiceView) -> Iterator[GroupC
 
 
 def node_choices(snapshot: Snapshot, service: ServiceView) -> Iterator[NodeChoice]:
-    """Yield all nodes by address and name; none for addresses that are on every node."""
+    """Yield all nodes by address and name; a remote address is on every node that may have it."""
     members = electorate(one for one in snapshot.leases if one.is_healthy(snapshot.now))
     leases, placing = {one.view.node: one for one in snapshot.leases}, Placing(snapshot)
     names = sorted({*leases, *(NodeName(node.metadata.name) for node in snapshot.nodes)})
     for address in sorted(service.ingress, key=sort_key):
         candidates = frozenset(members.candidates(address))
         if is_remote(service) and not candidates:
+            yield from _everywhere(snapshot, service, address, names)
             continue
         found, ground = placing.winner(members, address)
         preferred = placing.preferred(address)
@@ -66,6 +68,24 @@ def node_choices(snapshot: Snapshot, service: ServiceView) -> Iterator[NodeChoic
                 candidate=name in candidates,
                 why=why,
             )
+
+
+def _everywhere(
+    snapshot: Snapshot, service: ServiceView, address: IPAddress, names: Iterable[NodeName]
+) -> Iterator[NodeChoice]:
+    leases = {one.view.node: one for one in snapshot.leases}
+    nodes = nodes_of(snapshot.slices)
+    for name in names:
+        why = _silence(snapshot, leases.get(name), name)
+        if not why and not may_announce(service, name, nodes):
+            why = "has no endpoint, and externalTrafficPolicy is Local"
+        has_it = not why
+        if has_it:
+            why = "has it on its dummy interface"
+            if _is_evacuated(snapshot, name):
+                why += "; it is evacuated, so the BGP sidecar there tells nobody"
+        ip = str(address)
+        yield NodeChoice(ip=ip, node=name, winner=has_it, candidate=has_it, why=why)
 
 
 def _standing(name: NodeName, found: Winner, preferred: frozenset[NodeName], ground: Ground) -> str:
@@ -85,8 +105,12 @@ def _standing(name: NodeName, found: Winner, preferred: frozenset[NodeName], gro
     return f"loses to {found.node}, whose hash is smaller"
 
 
-def absence(snapshot: Snapshot, lease: NodeLease | None, name: NodeName, address: IPAddress) -> str:
-    """Return why a node is no candidate for an address, as the end of a sentence."""
+def _is_evacuated(snapshot: Snapshot, name: NodeName) -> bool:
+    return any(node.metadata.name == name and is_evacuated(node) for node in snapshot.nodes)
+
+
+def _silence(snapshot: Snapshot, lease: NodeLease | None, name: NodeName) -> str:
+    """Return why a node announces nothing at all, empty if it does."""
     if lease is None:
         return "has no Lease: no node agent runs there"
     if lease.expires_at is None:
@@ -97,7 +121,15 @@ def absence(snapshot: Snapshot, lease: NodeLease | None, name: NodeName, address
     config = governed(in_order(snapshot.agents), labels.get(name))
     if config.state in (State.DESELECTED, State.INVALID, State.REMOTE, State.NO_CONFIG):
         return f"announces nothing: {config.reason}"
-    if any(node.metadata.name == name and is_evacuated(node) for node in snapshot.nodes):
+    return ""
+
+
+def absence(snapshot: Snapshot, lease: NodeLease | None, name: NodeName, address: IPAddress) -> str:
+    """Return why a node is no candidate for an address, as the end of a sentence."""
+    silence = _silence(snapshot, lease, name)
+    if silence or lease is None:
+        return silence
+    if _is_evacuated(snapshot, name):
         return f"is evacuated; kubectl purelb uncordon {name} ends that"
     if not lease.view.is_announcing:
         return "only shows its networks: it is about to leave, or has no configuration"

@@ -10,6 +10,7 @@ from enum import StrEnum
 from allocator.core.request import standing_of
 from nodeagent.core.endpoints import LOCAL, may_announce, nodes_of
 from plugin.core.allocation import Allocator
+from plugin.core.answers import WRONG, heirs, observers, wrong_answers
 from plugin.core.candidates import GroupChoice, NodeChoice, group_choices, node_choices
 from plugin.core.components import ALLOCATOR, component
 from plugin.core.diagnosis import diagnose, told_pending
@@ -102,7 +103,10 @@ def _steps(snapshot: Snapshot, allocator: Allocator, service: ServiceView) -> It
         yield _step("Address", Mark.WARN, told)
     yield from _policy(snapshot, service)
     yield from _election(snapshot, service)
+    yield from _wire(snapshot, service)
     yield from _announcement(snapshot, service)
+    for has_heir, text in heirs(snapshot, service):
+        yield _step("Failover", Mark.OK if has_heir else Mark.WARN, text)
     yield from _endpoints(snapshot)
 
 
@@ -198,6 +202,19 @@ def _election(snapshot: Snapshot, service: ServiceView) -> Iterator[Step]:
         yield _step("Election", Mark.OK, f"{one.ip}: {one.winner} wins {among}{biased}")
 
 
+def _wire(snapshot: Snapshot, service: ServiceView) -> Iterator[Step]:
+    wrong = list(wrong_answers(snapshot, service))
+    for text in wrong:
+        yield _step("Wire", Mark.FAIL, text)
+    for address, slot, others in observers(snapshot, service) if not wrong else ():
+        text = (
+            f"no node tells of another answer than {slot.node}'s"
+            if others
+            else "nobody can tell who answers: no other node is in its network"
+        )
+        yield _step("Wire", Mark.OK, f"{address}: {text}")
+
+
 def _announcement(snapshot: Snapshot, service: ServiceView) -> Iterator[Step]:
     slots = slots_of(service)
     winners = {one.ip: one.winner for one in elections(snapshot, service)}
@@ -230,7 +247,7 @@ def _host(snapshot: Snapshot, node: NodeName) -> Iterator[Step]:
     for lease in snapshot.leases:
         if lease.view.node == node:
             for one in lease.conditions:
-                if one.severity is NoticeType.WARNING:
+                if one.severity is NoticeType.WARNING and one.type not in WRONG:
                     yield _step("Host", Mark.WARN, f"{node}: {one.subject}: {one.message}")
 
 

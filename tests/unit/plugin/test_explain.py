@@ -29,6 +29,21 @@ FINDING = (
     '"message":"rp_filter is 1","since":"2026-01-01T00:00:00Z"}]'
 )
 
+CLAIM = (
+    '[{"type":"%s","subject":"192.0.2.16","severity":"Warning",'
+    '"message":"host 02:00:00:00:00:99 has it","since":"2026-05-31T23:00:00Z"}]'
+)
+
+
+def leases(*, conditions: str = "", heartbeats: str = "") -> list[Object]:
+    """Return the members; node-a says what is wrong."""
+    return [
+        scenes.lease("node-a", scenes.FRONT, conditions=conditions, heartbeats=heartbeats),
+        scenes.lease("node-b", scenes.FRONT, heartbeats=heartbeats),
+        scenes.LEASES[2],
+    ]
+
+
 FRESH = scenes.lease("node-d", "192.0.2.0/24")
 FRESH["spec"]["renewTime"] = None
 
@@ -49,6 +64,16 @@ def explained(objects: Iterable[Object]) -> Explanation:
 def without(*removed: Object) -> list[Object]:
     """Return the base without some objects."""
     return [one for one in BASE if one not in removed]
+
+
+def wrongly_answered() -> Object:
+    """Return the Service with the allocator's word about the wire."""
+    found = web()
+    message = "host 02:00:00:00:00:98 answers"
+    found["status"]["conditions"] = [
+        {"type": "purelb.io/WrongAnswers", "status": "True", "message": message}
+    ]
+    return found
 
 
 BROKEN: dict[str, tuple[list[Object], str]] = {
@@ -87,6 +112,15 @@ BROKEN: dict[str, tuple[list[Object], str]] = {
         [*BASE, web(slots=["node-x,eth0,192.0.2.16"]), READY],
         "node-x announced it, but its Lease is over",
     ),
+    "a stranger has it": (
+        [*without(*scenes.LEASES), *leases(conditions=CLAIM % "AddressConflict"), web(slots=())],
+        "192.0.2.16: host 02:00:00:00:00:99 has it (for 1h0m)",
+    ),
+    "nobody answers": (
+        [*without(*scenes.LEASES), *leases(conditions=CLAIM % "NoAnswer"), web(), READY],
+        "192.0.2.16: host 02:00:00:00:00:99 has it (for 1h0m)",
+    ),
+    "the Service says so": ([*BASE, wrongly_answered(), READY], "host 02:00:00:00:00:98 answers"),
     "no endpoint": ([*BASE, web()], "no endpoint is ready"),
 }
 
@@ -122,6 +156,80 @@ def test_what_the_announcing_node_says_of_its_host_belongs_to_the_chain() -> Non
     lease = scenes.lease("node-b", scenes.FRONT, conditions=f"{FINDING[:-1]},{note[1:]}")
     found = explained([*without(scenes.LEASES[1]), lease, web(), READY])
     assert [s.message for s in found.steps if s.stage == "Host"] == ["node-b: eth1: rp_filter is 1"]
+
+
+def stage_of(found: Explanation, stage: str) -> list[tuple[str, str]]:
+    """Return the links of one kind, with their marks."""
+    return [(one.status, one.message) for one in found.steps if one.stage == stage]
+
+
+def test_the_wire_is_as_it_should_be_as_long_as_no_other_node_tells_of_it() -> None:
+    """The dead are not believed, and other addresses are others' matter."""
+    told = CLAIM % "SeveralAnswers"
+    other = scenes.lease(
+        "node-c", scenes.BACK, conditions=told.replace("2.16", "2.17"), announces="true"
+    )
+    dead = scenes.lease("node-d", scenes.FRONT, expired=timedelta(hours=2), conditions=told)
+    found = explained([*without(scenes.LEASES[2]), other, dead, web(), READY])
+    text = "192.0.2.16: no node tells of another answer than node-b's"
+    assert stage_of(found, "Wire") == [("OK", text)]
+
+
+@pytest.mark.parametrize(
+    ("objects", "mark", "text"),
+    [
+        (leases(), "OK", "if node-b fails, node-a takes over when its Lease ends (30d0h)"),
+        (
+            leases(heartbeats="true"),
+            "OK",
+            "if node-b fails, node-a takes over once a majority misses its heartbeats, or when its"
+            " Lease ends (30d0h)",
+        ),
+        (scenes.LEASES[1:], "WARN", "no other node could announce it if node-b failed"),
+    ],
+    ids=["Leases", "heartbeats", "alone"],
+)
+def test_who_would_be_next_is_told(objects: list[Object], mark: str, text: str) -> None:
+    """And by what."""
+    found = explained([*without(*scenes.LEASES), *objects, web(), READY])
+    assert stage_of(found, "Failover") == [(mark, f"192.0.2.16: {text}")]
+    if mark == "WARN":
+        assert "no other node is in its network" in stage_of(found, "Wire")[0][1]
+
+
+def test_a_strict_group_waits_for_the_lease() -> None:
+    """Whatever heartbeats tell."""
+    local = {"v4pool": scenes.pool("192.0.2.16/28", "192.0.2.0/24"), "fencing": "strict"}
+    base = [one for one in without(*scenes.LEASES) if one["kind"] != "ServiceGroup"]
+    members = leases(heartbeats="true")
+    found = explained([*base, *members, scenes.group("default", local=local), web(), READY])
+    assert "majority" not in stage_of(found, "Failover")[0][1]
+
+
+def test_a_dead_holder_has_no_heir_but_a_successor() -> None:
+    """The election tells who that is."""
+    assert not stage_of(explained([*BASE, web(slots=["node-x,eth0,192.0.2.16"])]), "Failover")
+
+
+def test_every_node_has_a_reason_for_a_remote_address_too() -> None:
+    """It is on every node that may have it."""
+    service = web(
+        "203.0.113.0", pool="routed", via="remote", slots=(), externalTrafficPolicy="Local"
+    )
+    leaving = scenes.node("node-a")
+    leaving["metadata"]["annotations"] = {"purelb.io/evacuate": "true"}
+    nodes = [leaving, *scenes.NODES[1:], scenes.node("node-d")]
+    found = explained([*without(*scenes.NODES), *nodes, service, READY])
+    assert [(one.node, one.winner, one.why) for one in found.nodes] == [
+        (
+            "node-a",
+            True,
+            "has it on its dummy interface; it is evacuated, so the BGP sidecar there tells nobody",
+        ),
+        ("node-b", False, "has no endpoint, and externalTrafficPolicy is Local"),
+        ("node-c", False, "has no endpoint, and externalTrafficPolicy is Local"),
+        ("node-d", False, "has no Lease: no node agent runs there"),
+    ]
 
 
 def test_an_address_on_its_way_to_the_winner_is_a_warning() -> None:
