@@ -6,6 +6,8 @@ they get when they ask for one that another node has.
 
 from collections.abc import Iterator
 
+from allocator.core.conditions import WRONG_ANSWERS
+from nodeagent.core.findings import Check
 from nodeagent.core.remote import read_groups
 from plugin.core.election import electorate
 from plugin.core.placing import Placing
@@ -14,12 +16,12 @@ from plugin.core.spans import parse_time, span_text
 from plugin.core.verdicts import slots_of
 from purelb.api.addresses import IPAddress, sort_key
 from purelb.api.annotations import Slot
+from purelb.api.conditions import ABOUT_ADDRESSES
 from purelb.api.groups import Fencing, view_group
 from purelb.api.views import ServiceView
 
-# Types of the conditions on Leases that mean: the wrong host has the address that is their subject.
-WRONG = frozenset({"AddressConflict", "NoAnswer", "SeveralAnswers", "ForeignAnswer"})
-WRONG_ANSWERS = "purelb.io/WrongAnswers"  # the Service's condition that sums them up
+# Types of conditions that mean: the wrong host has the address that is their subject.
+WRONG = ABOUT_ADDRESSES | {Check.CONFLICT}
 
 
 def wrong_answers(snapshot: Snapshot, service: ServiceView) -> Iterator[str]:
