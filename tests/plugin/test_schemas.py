@@ -20,50 +20,6 @@ PAGE = ROOT / "docs" / "reference" / "kubectl-purelb.md"
 # Golden files are named after their command, and after the scene.
 COMMANDS = sorted(DOCUMENTS, key=len, reverse=True)
 GOLDENS = sorted(path.name for path in GOLDEN.glob("*.json"))
-# What PureLB's plugin prints; its scripts must find it here.
-CONTRACT = {
-    "status": "components pools election bgp services overall warnings",
-    "pools": "serviceGroups totalIPv4 usedIPv4 totalIPv6 usedIPv6 netboxPools netboxAllocated",
-    "services": "services sharedIPs totalServices totalIPs problems",
-    "election": "nodes subnetCoverage uncoveredRanges drainSimulation drainNode",
-    "bgp sessions": "globalASN routerIDMode sessions problems",
-    "bgp dataplane": "importEnabled importInterfaces importAddresses ribRoutes exportEnabled"
-    " exportRules exportRoutes vrfs crossReference problems",
-    "inspect": "service type ipFamilies externalTrafficPolicy status allocations elections"
-    " announcements sharing endpoints bgp bgpNote diagnosis",
-    "validate": "checks pass warn fail",
-    "version": "plugin allocator lbnodeagent k8gobgp crds consistent",
-}
-PARTS = {
-    "ServiceRow": "namespace name ip pool poolType ipam announcing sharingKey status",
-    "SharedIp": "ip sharingKey services",
-    "GroupRow": "name type ranges allocated",
-    "RangeRow": "pool subnet family size used available utilPercent services",
-    "MemberRow": "name subnets renewedAgo expiresIn healthy announcing config",
-    "Governed": "state agent ignored contested reason",
-    "Coverage": "subnet nodes pools",
-    "Uncovered": "serviceGroup pool subnet",
-    "Moved": "service ip currentWinner newWinner subnet warning",
-    "SessionRow": "node routerID neighbor peerASN localASN state uptime prefixesSent"
-    " prefixesReceived lastError selector",
-    "ImportLink": "node interface exists operState",
-    "ImportAddress": "node interface address inRIB",
-    "RibRoute": "node prefix nextHop advertisedTo service",
-    "ExportRuleRow": "name metric tableID",
-    "ExportRoute": "node prefix fromPeer table metric installed reason",
-    "VrfRow": "name rd importedRoutes exportedRoutes",
-    "CrossReference": "ip service status node",
-    "AllocationRow": "ip pool poolType range subnet",
-    "ElectionRow": "ip candidates subnet winner method preferredNodes matchesAnnouncer",
-    "AnnouncementRow": "ip node interface leaseHealthy renewedAgo",
-    "Sharing": "key coTenants",
-    "Endpoints": "ready nodes",
-    "BgpRow": "ip node inRIB advertised",
-    "Diagnosis": "reason details",
-    "CheckRow": "status message",
-    "ComponentVersion": "image pods running",
-    "Components": "allocator lbnodeagent k8gobgp",
-}
 
 
 def schema(command: str) -> dict[str, Any]:
@@ -111,23 +67,6 @@ def test_the_validator_finds_what_is_wrong() -> None:
     for piece in ("$.plugin: 1 is no string", "consistent is missing", "$.crds[1]", "other is not"):
         assert piece in problems
     assert "$.allocator: image is missing" in problems
-
-
-@pytest.mark.parametrize("command", CONTRACT)
-def test_the_keys_of_purelbs_plugin_are_all_there(command: str) -> None:
-    """At the top of each document."""
-    found = schema(command)
-    root = found["$defs"][found["$ref"].removeprefix("#/$defs/")]
-    assert set(CONTRACT[command].split()) <= set(root["properties"])
-
-
-def test_the_keys_of_the_parts_are_all_there() -> None:
-    """In each list."""
-    parts: dict[str, Any] = {}
-    for command in DOCUMENTS:
-        parts |= schema(command)["$defs"]
-    for name, keys in PARTS.items():
-        assert set(keys.split()) <= set(parts[name]["properties"]), name
 
 
 def commands() -> dict[str, click.Command]:
