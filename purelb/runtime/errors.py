@@ -12,7 +12,7 @@ class TransientError(PurelbError):
     """The world failed for now: retry with back-off.
 
     A write that ended so may have happened all the same. `retry_after` in seconds, if the API
-    server asked for it.
+    server asked for it; never long.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:

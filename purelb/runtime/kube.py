@@ -34,6 +34,9 @@ CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 30.0
 SILENCE_SECONDS = 75.0  # bookmarks come about once a minute: longer silence is a dead connection
 SHORTEST_SECONDS = 0.2  # of a right to write that is worth a request
+# A server that is overloaded asks for a second or a few; nobody's queue waits for an hour because a
+# proxy on the way says so.
+LONGEST_SPARED_SECONDS = 10.0
 SHOWN = 300  # characters of a refusal that go into messages: bodies may hold secrets
 
 
@@ -254,4 +257,6 @@ def _shown(status: int, answer: bytes) -> str:
 
 def _retry_after(reply: aiohttp.ClientResponse) -> float | None:
     text = reply.headers.get("Retry-After", "")
-    return float(text) if text.isascii() and text.isdigit() else None
+    if not (text.isascii() and text.isdigit()):
+        return None
+    return min(float(text), LONGEST_SPARED_SECONDS)

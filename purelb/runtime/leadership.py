@@ -30,6 +30,7 @@ from purelb.runtime.kube import Kube
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5  # after a failure: while the right lasts every moment counts
+SPARED_SHARE = 1 / 3  # of what is left of the right, at most, if the API server asks to be spared
 LOOK_SECONDS = 0.05  # between reading the Lease and the next try
 ASK_AGAIN_SECONDS = 60.0  # for the right to have a Lease, where there is none
 RESIGN_SECONDS = 2.0
@@ -180,9 +181,12 @@ class Leadership:
             "lease not written", extra={"lease": self._candidacy.name, "error": str(error)}
         )
         self.lease = step(self.lease, RenewFailed())
+        now = self._clock.now()
         asked = error.retry_after if isinstance(error, TransientError) else None
-        delay = max(asked or 0.0, RETRY_SECONDS * random.uniform(0.5, 1.5))
-        self._due = self._clock.now() + delay
+        spared, left = asked or 0.0, self.lease.until - now
+        if left > 0:  # sparing the server must not cost the right, which the next try may renew
+            spared = min(spared, SPARED_SHARE * left)
+        self._due = now + max(spared, RETRY_SECONDS * random.uniform(0.5, 1.5))
 
     def _heard(self, lease: LeaderView | None) -> None:
         """Take in what the watch tells, which may be late."""
