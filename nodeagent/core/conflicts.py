@@ -8,6 +8,7 @@ Belongs here: what follows from a claim, and the times. Does not: who is a stran
 the sockets (`nodeagent.shell.prober`), frames (`claims`, `packets`).
 """
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +31,9 @@ DEFEND_INTERVAL: Final = 10.0  # seconds, RFC 5227, 1.1
 SAME_CLAIM: Final = 0.5  # seconds within which frames belong to one claim
 BACKOFF: Final = Backoff(first=5.0, longest=60.0)  # RATE_LIMIT_INTERVAL is 60 s (RFC 5227, 1.1)
 PEER_RETRY: Final = 1.0  # seconds; another node of ours lets go at once, or has won
+# Who only asks for an address has not got it: it may ask on behalf of nobody, as some switches do.
+WISH_RETRY: Final = 1.0  # seconds at least, two at most
+MAX_CONFLICTS: Final = 10  # before the rate is limited (RFC 5227, 1.1)
 MEMORY: Final = 600.0  # seconds for which failures are counted on
 MOST_TOLD: Final = 20  # conflicts that are told of on the node; each Service has its own Event
 
@@ -41,7 +45,8 @@ class Conflict:
     `owner` is its MAC, empty if that is not known. `noted_at` is when its last claim was answered,
     or made us give the address up. `failures` counts how often in a row the address could not be
     used; it must not be before `retry_at`. `is_open` until another host has been asked for in vain.
-    `is_foreign`: the host is no node of ours.
+    `is_foreign`: the host is no node of ours. `wishes` counts how often in a row it did not say to
+    have the address, but asked for it as we did.
     """
 
     owner: bytes
@@ -50,12 +55,19 @@ class Conflict:
     retry_at: Instant = -math.inf
     is_open: bool = False
     is_foreign: bool = True
+    wishes: int = 0
+
+    @property
+    def is_told(self) -> bool:
+        """Whether people are told of it: not of other nodes, nor of a wish that may pass."""
+        return self.is_foreign and (self.wishes == 0 or self.wishes > MAX_CONFLICTS)
 
     @property
     def text(self) -> str:
-        """The owner as people are told of it."""
+        """What the owner does, as people are told of it, without the address."""
         whose = "another host" if self.is_foreign else "another node"
-        return f"{whose}, {self.owner.hex(':')}," if self.owner else whose
+        who = f"{whose}, {self.owner.hex(':')}," if self.owner else whose
+        return f"{who} wants" if self.wishes else f"{who} has"
 
 
 def is_conflict(claim: Claim, *, is_asked: bool, is_held: bool) -> bool:
@@ -68,12 +80,13 @@ def is_conflict(claim: Claim, *, is_asked: bool, is_held: bool) -> bool:
 
 
 def claimed(
-    known: Conflict | None, owner: bytes, now: Instant, *, is_held: bool
+    known: Conflict | None, owner: bytes, now: Instant, *, is_held: bool, is_probe: bool = False
 ) -> tuple[Conflict, bool]:
     """Return the conflict after a stranger's claim, and whether to defend the address now.
 
     `known` is the conflict so far. An address that is held is defended by one announcement; a
-    second claim within the interval ends that. One that is not held has just been asked for.
+    second claim within the interval ends that. One that is not held has just been asked for: with
+    `is_probe` by the stranger, too, which is a conflict as well (RFC 5227, 2.1.1).
     """
     if known is None or now >= known.noted_at + MEMORY:
         known = Conflict(owner=owner, noted_at=-math.inf)
@@ -84,6 +97,8 @@ def claimed(
             return known, False
         if now >= known.noted_at + DEFEND_INTERVAL:
             return replace(known, owner=owner, noted_at=now), True
+    if is_probe:
+        return _wished(known, owner, now), False
     failures = known.failures + 1
     given_up = Conflict(
         owner=owner,
@@ -93,6 +108,22 @@ def claimed(
         is_open=True,
     )
     return given_up, False
+
+
+def _wished(known: Conflict, owner: bytes, now: Instant) -> Conflict:
+    wishes = known.wishes + 1
+    # If both ask in step, they must not do so for ever. Each sees the MAC of the other.
+    lot = hashlib.sha256(owner + wishes.to_bytes(4)).digest()
+    soon = WISH_RETRY + int.from_bytes(lot[:2]) / 2**16
+    at = now + (soon if wishes <= MAX_CONFLICTS else BACKOFF.longest)
+    return Conflict(
+        owner=owner,
+        noted_at=now,
+        failures=known.failures,
+        retry_at=at,
+        is_open=True,
+        wishes=wishes,
+    )
 
 
 def met_peer(known: Conflict | None, mac: bytes, now: Instant) -> Conflict:
@@ -106,10 +137,10 @@ def met_peer(known: Conflict | None, mac: bytes, now: Instant) -> Conflict:
 
 def complaints(conflicts: Mapping[IPAddress, Conflict]) -> Iterator[Finding]:
     """Yield what to tell on the node, as long as a stranger has an address."""
-    taken = [a for a, conflict in conflicts.items() if conflict.is_open and conflict.is_foreign]
+    taken = [a for a, conflict in conflicts.items() if conflict.is_open and conflict.is_told]
     for address in sorted(taken, key=sort_key)[:MOST_TOLD]:
         message = (
-            f"{conflicts[address].text} has this address of a Service, so it is not announced: "
+            f"{conflicts[address].text} this address of a Service, so it is not announced: "
             "take it from that host, or out of the ServiceGroup; if that host is a node without an "
             "agent, set strictARP of kube-proxy's IPVS mode; it is tried again by itself"
         )

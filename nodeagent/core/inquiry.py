@@ -29,7 +29,7 @@ def inquire(facts: Facts, here: Here, slot: Slot | None, now: Instant) -> Wait |
     if conflict is not None and not conflict.is_open:
         conflict = None
     if conflict is not None and now < conflict.retry_at:
-        text = f"{conflict.text} has it"
+        text = f"{conflict.text} it"
         why = Reason.FOREIGN_OWNER if conflict.is_foreign else Reason.LOST_ELECTION
         at = conflict.retry_at
         return Wait(address=here.address, at=at, reason=text, conflict=conflict, why=why)

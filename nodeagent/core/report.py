@@ -317,7 +317,7 @@ class _Teller:
             self.notices.append(words.policy_kept(service.key, address))
 
     def _tell_wait(self, vip: Vip, verdict: Wait, before: Verdict | None) -> None:
-        if verdict.conflict is not None and verdict.conflict.is_foreign:
+        if verdict.conflict is not None and verdict.conflict.is_told:
             self._tell_conflict(verdict.address, verdict.conflict, before)
         if isinstance(before, Wait):
             return
@@ -332,11 +332,13 @@ class _Teller:
     ) -> None:
         """Tell of a stranger once, and count each attempt that it thwarts."""
         known = before.conflict if isinstance(before, Wait) else None
+        if known is not None and not known.is_told:
+            known = None
         if known is None or known.failures != conflict.failures:
             self.counts.append(Count(words.FOREIGN_CONFLICTS))
         if known is None or known.owner != conflict.owner:
             link = self._told.held.get(address, LinkName(""))
-            self._failed(address, link, f"{conflict.text} has this address")
+            self._failed(address, link, f"{conflict.text} this address")
 
     def _tell_away(self, vip: Vip, verdict: Away, before: Verdict | None) -> None:
         if isinstance(before, Away) and words.cause(before) == words.cause(verdict):

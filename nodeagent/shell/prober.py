@@ -280,15 +280,15 @@ class Prober:
         if self._is_stranger(claim.mac):
             is_held = claim.address in self._held
             if is_conflict(claim, is_asked=question is not None, is_held=is_held):
-                self._note_claim(claim.address, claim.mac)
+                self._note_claim(claim.address, claim.mac, is_probe=claim.is_probe)
         elif question is not None and question.is_duplicate:
             conflict = met_peer(self.conflicts.get(claim.address), claim.mac, self._clock.now())
             self._give_way(claim.address, conflict)
 
-    def _note_claim(self, address: IPAddress, mac: bytes) -> None:
+    def _note_claim(self, address: IPAddress, mac: bytes, *, is_probe: bool = False) -> None:
         now, known = self._clock.now(), self.conflicts.get(address)
         is_held = address in self._held and address not in self._asked
-        conflict, is_defended = claimed(known, mac, now, is_held=is_held)
+        conflict, is_defended = claimed(known, mac, now, is_held=is_held, is_probe=is_probe)
         if is_defended:
             facts = {"ip": str(address), "mac": mac.hex(":")}
             logger.warning("another host claims an address, it is defended", extra=facts)

@@ -69,6 +69,13 @@ class Capture:
         except TimeoutError:
             raise AssertionError(f"{address}: heard only {self.about(address, by)}") from None
 
+    async def wait_for_probe(self, address: str, by: str) -> None:
+        """Wait until the NIC with this MAC has asked for an address on behalf of nobody."""
+        async with asyncio.timeout(SECONDS):
+            while not any(frame.by == by for frame in self.probes(address)):
+                self._more.clear()
+                await self._more.wait()
+
     async def until(self, at: float) -> None:
         """Wait until everything that was sent before a time (wall clock) has been heard.
 

@@ -272,18 +272,40 @@ def test_questions_of_others_do_not_move_a_held_address() -> None:
     play(work)
 
 
+def test_a_host_that_only_asks_for_an_address_delays_it_and_does_not_own_it() -> None:
+    """It asks on behalf of nobody while nodes do; the address is tried again, nobody is blamed."""
+
+    async def work(stage: Scene) -> None:
+        _, address = FAMILIES[0]
+        mac = stage.cluster.topology.machine(OWNER).main.mac
+        command = (sys.executable, "-c", CLAIM, "0.0.0.0", address, mac, "2000")
+        async with listening(stage.cluster, EAR) as heard:
+            async with stage.cluster.running(OWNER, *command):
+                await heard.wait_for_probe(address, mac)
+                await pinned(stage, "wished", "IPv4", address)
+                await stage.placed(address)
+            ours = [frame for frame in heard.probes(address) if frame.by != mac]
+            assert len(ours) > 5, "one series of questions was enough"
+        events = await stage.cluster.api.items("Event", "default")
+        assert "AnnouncementFailed" not in [found["reason"] for found in events]
+
+    play(work)
+
+
 def _nic(stage: Scene, node: str) -> Interface:
     return stage.cluster.topology.node(node).main
 
 
 CLAIM = """
-import socket, struct, sys
+import socket, struct, sys, time
 source, address = map(socket.inet_aton, sys.argv[1:3])
 mac = bytes.fromhex(sys.argv[3].replace(":", ""))
 with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
     sender.bind(("eth0", 0))
     head = b"\\xff" * 6 + mac + b"\\x08\\x06" + struct.pack("!HHBBH", 1, 0x800, 6, 4, 1)
-    sender.send(head + mac + source + bytes(6) + address)
+    for _ in range(int(sys.argv[4])):
+        sender.send(head + mac + source + bytes(6) + address)
+        time.sleep(0.001)
 """
 
 
@@ -292,4 +314,6 @@ async def _claim(
 ) -> None:
     """Let a machine say that it has an address, or ask for it on behalf of nobody."""
     mac = stage.cluster.topology.machine(machine).main.mac
-    await stage.cluster.run(machine, sys.executable, "-c", CLAIM, source or address, address, mac)
+    await stage.cluster.run(
+        machine, sys.executable, "-c", CLAIM, source or address, address, mac, "1"
+    )

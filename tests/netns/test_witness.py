@@ -62,7 +62,7 @@ async def judged(stage: Scene, node: str) -> int:
     return int(sum(map(float, found)))
 
 
-async def until_judged(stage: Scene, answer: str, count: int) -> None:
+async def until_judged(stage: Scene, answer: str, count: int, besides: str = "") -> None:
     """Wait until witnesses judge so many addresses that way, each by one node."""
 
     def is_so(metrics: Reply) -> float:
@@ -76,6 +76,8 @@ async def until_judged(stage: Scene, answer: str, count: int) -> None:
         while True:
             total = 0.0
             for node in stage.cluster.topology.nodes:
+                if node.name == besides:
+                    continue
                 url = f"http://{node.main.v4.ip}:7472/metrics"
                 total += is_so(await stage.cluster.wait_answer(url, machine=node.name))
             if total == count:
@@ -163,6 +165,23 @@ def test_another_node_that_answers_is_called_by_its_name() -> None:
     play(work)
 
 
+def test_a_node_without_power_is_replaced_and_not_complained_of() -> None:
+    """Nobody answers for its addresses, and its Lease tells why."""
+
+    async def work(stage: Scene) -> None:
+        addresses = [(await stage.service(f"web-{n}"))[0] for n in range(6)]
+        await until_judged(stage, "right", len(addresses))
+        node = await stage.placed(addresses[0])
+        await stage.cluster.power_off(node)
+        stage.watch.forget(node)
+        for address in addresses:
+            assert await stage.placed(address) != node
+        await until_judged(stage, "right", len(addresses), besides=node)
+        await _assert_no_complaint(stage)
+
+    play(work)
+
+
 def test_questions_are_few_however_many_addresses_there_are() -> None:
     """Counted on the wire, for each node in each window of a second; and nothing is found."""
 
@@ -182,10 +201,14 @@ def test_questions_are_few_however_many_addresses_there_are() -> None:
                 assert worst <= RATE + 1
             assert not any(frame.is_announcement for frame in asked)
             assert max(Counter(one.target for one in asked).values()) >= 1
-        events = await stage.cluster.api.items("Event", "default")
-        assert not {"NoAnswer", "SeveralAnswers", "ForeignAnswer"} & {e["reason"] for e in events}
+        await _assert_no_complaint(stage)
 
     play(work)
+
+
+async def _assert_no_complaint(stage: Scene) -> None:
+    events = await stage.cluster.api.items("Event", "default")
+    assert not {"NoAnswer", "SeveralAnswers", "ForeignAnswer"} & {e["reason"] for e in events}
 
 
 def _wrong(service: Object) -> str:

@@ -8,9 +8,11 @@ from nodeagent.core.claims import Claim
 from nodeagent.core.config import NodeConfig
 from nodeagent.core.conflicts import (
     BACKOFF,
+    MAX_CONFLICTS,
     MEMORY,
     MOST_TOLD,
     PEER_RETRY,
+    WISH_RETRY,
     Conflict,
     claimed,
     complaints,
@@ -98,8 +100,50 @@ def test_what_is_heard_while_waiting_changes_nothing_and_old_failures_are_forgot
 
 def test_an_owner_that_is_not_known_has_no_mac_in_the_text() -> None:
     """The kernel does not say who answered its duplicate detection."""
-    assert replace(OPEN, owner=b"").text == "another host"
-    assert OPEN.text == "another host, 02:00:00:00:00:66,"
+    assert replace(OPEN, owner=b"").text == "another host has"
+    assert OPEN.text == "another host, 02:00:00:00:00:66, has"
+
+
+def test_who_only_asks_for_an_address_is_waited_for_one_or_two_seconds() -> None:
+    """RFC 5227, 2.1.1: the rate is limited from the tenth time on; only then people are told."""
+    conflict, now, waits = None, NOW, []
+    for _ in range(MAX_CONFLICTS):
+        conflict, is_defended = claimed(conflict, STRANGER, now, is_held=False, is_probe=True)
+        assert not is_defended
+        assert (conflict.is_open, conflict.is_told, conflict.failures) == (True, False, 0)
+        waits.append(conflict.retry_at - now)
+        now = conflict.retry_at
+    assert all(WISH_RETRY <= wait < WISH_RETRY + 1.0 for wait in waits)
+    conflict, _ = claimed(conflict, STRANGER, now, is_held=False, is_probe=True)
+    assert conflict.retry_at == now + BACKOFF.longest
+    assert [one.subject for one in complaints({VIP: conflict})] == [str(VIP)]
+    assert conflict.text == "another host, 02:00:00:00:00:66, wants"
+
+
+def test_two_that_ask_in_step_do_not_do_so_for_ever() -> None:
+    """Each of them waits by the other's MAC."""
+    conflicts = [
+        claimed(None, mac, NOW, is_held=False, is_probe=True)[0] for mac in (STRANGER, ANOTHER)
+    ]
+    assert abs(conflicts[0].retry_at - conflicts[1].retry_at) > 0.02
+
+
+def test_who_asks_first_and_then_has_the_address_is_told_of() -> None:
+    """And waited for as any owner."""
+    wish, _ = claimed(None, STRANGER, NOW, is_held=False, is_probe=True)
+    assert claimed(wish, STRANGER, wish.retry_at, is_held=False)[0] == Conflict(
+        owner=STRANGER,
+        noted_at=wish.retry_at,
+        failures=1,
+        retry_at=wish.retry_at + 5.0,
+        is_open=True,
+    )
+    one = asking(conflicts={VIP: wish})
+    quiet = one.run()
+    assert [notice for notice in quiet.notices if notice.reason == "AnnouncementFailed"] == []
+    one.facts = replace(one.facts, conflicts={VIP: OPEN})
+    (notice,) = one.run().notices
+    assert "another host, 02:00:00:00:00:66, has this address" in notice.message
 
 
 def test_questions_of_others_count_only_while_the_address_is_asked_for() -> None:
@@ -115,7 +159,7 @@ def test_another_node_with_the_address_is_waited_for_and_not_told_of() -> None:
     """The kernel found a duplicate during a hand-over."""
     conflict = met_peer(replace(OPEN, failures=3), ANOTHER, NOW)
     assert (conflict.failures, conflict.retry_at) == (3, NOW + PEER_RETRY)
-    assert met_peer(None, ANOTHER, NOW).text == "another node, 02:00:00:00:00:67,"
+    assert met_peer(None, ANOTHER, NOW).text == "another node, 02:00:00:00:00:67, has"
     one = asking(agent(facts(service(WEB, str(VIP6)))), conflicts={VIP6: conflict})
     found = one.run()
     assert (one.ops, found.notices, found.counts) == ((), (), ())

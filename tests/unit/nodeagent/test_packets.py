@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodeagent.core.claims import Claim, read_claim
 from nodeagent.core.config import Garp
 from nodeagent.core.packets import (
     ALL_NODES_MAC,
+    BROADCAST,
     Arp,
     Schedule,
     arp_frame,
@@ -20,6 +22,8 @@ from nodeagent.core.packets import (
     next_refresh,
     probe_frame,
     question_frame,
+    request_frame,
+    solicitation,
 )
 from purelb.api.addresses import parse_ip
 from tests.unit.nodeagent.builders import VIP, VIP6
@@ -201,3 +205,22 @@ def test_who_answers_is_asked_from_an_own_address_so_that_no_detection_fails() -
     assert checksum(pseudo + frame[54:]) == 0
     assert question_frame(MAC, VIP6, None) == probe_frame(MAC, VIP6)
     assert question_frame(MAC, VIP, LOCAL) == probe_frame(MAC, VIP)
+
+
+def test_a_client_asks_from_its_own_address() -> None:
+    """By ARP the sender is who asks (RFC 826), by neighbor solicitation the source address."""
+    source, source6 = parse_ip("192.0.2.7"), parse_ip("fe80::7")
+    frame = request_frame(MAC, source, VIP)
+    assert frame[:6] == BROADCAST
+    assert (frame[20:22], frame[22:28], frame[28:32]) == (b"\0\1", MAC, source.packed)
+    assert (frame[32:38], frame[38:42]) == (bytes(6), VIP.packed)
+    assert read_claim(frame) == Claim(source, MAC), "it says nothing of the address asked for"
+    assert isinstance(source6, IPv6Address)
+    assert isinstance(VIP6, IPv6Address)
+    assert request_frame(MAC, source6, VIP6) == solicitation(MAC, source6, VIP6)
+
+
+def test_an_address_of_one_family_cannot_ask_for_one_of_the_other() -> None:
+    """A mistake of the caller."""
+    with pytest.raises(ValueError, match="fe80::7 cannot ask for "):
+        request_frame(MAC, parse_ip("fe80::7"), VIP)
