@@ -56,8 +56,8 @@ def sessions(context: click.Context, /, output: Format, **given: str | bool) -> 
 
     node = str(given["node"])
     view: View[SessionsReport] = View(
-        needs=(),
-        wishes=(kinds.BGP_NODES, *WISHES),
+        needs=(kinds.BGP_NODES,),
+        wishes=WISHES,
         compute=lambda found: report_sessions(in_use(found, node), node),
         render=lambda report, is_wide: (
             sessions_check(report) if given["check"] else sessions_text(report, is_wide=is_wide)
@@ -92,8 +92,8 @@ def dataplane(context: click.Context, /, output: Format, **given: str | bool) ->
         exports=not given["import_only"],
     )
     view: View[DataplaneReport] = View(
-        needs=(),
-        wishes=(kinds.BGP_NODES, *WISHES, kinds.SERVICES, kinds.AGENTS),
+        needs=(kinds.BGP_NODES,),
+        wishes=(*WISHES, kinds.SERVICES, kinds.AGENTS),
         compute=lambda found: report_dataplane(in_use(found, part.node), part),
         render=lambda report, _: (
             dataplane_check(report)

@@ -34,4 +34,5 @@ def cluster_of(context: click.Context) -> Cluster:
     """Return the cluster that options and kubeconfig name; nothing is sent yet."""
     flags = flags_of(context)
     client = Client(target_of(context), flags.request_timeout)
+    context.call_on_close(client.close)
     return Cluster(client, flags.namespace or INSTALL_NAMESPACE)

@@ -61,7 +61,7 @@ def _node_of(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _run(context: click.Context, node: str, command: list[str], *, needs_active: bool) -> None:
-    found = cluster_of(context).read((kinds.PODS,), (kinds.BGP_NODES,))
+    found = cluster_of(context).read((kinds.PODS, kinds.BGP_NODES))
     warn(found.gaps)
     state = bgp_of(found).state
     if state is BgpState.NOT_ENABLED or (needs_active and state is not BgpState.ACTIVE):

@@ -10,6 +10,7 @@ from plugin.cli.options import connection
 from plugin.core import snapshot as kinds
 from plugin.core.problem import PluginError
 from plugin.shell.following import Following
+from plugin.shell.output import warn
 
 
 @click.command()
@@ -28,8 +29,9 @@ def top(context: click.Context, interval: float) -> None:
 
     cluster = cluster_of(context)
     if not sys.stdout.isatty():
-        seen = look(cluster.read(*kinds.OVERVIEW), None)
-        Console(width=120, height=32).print(frame(seen))
+        found = cluster.read(*kinds.OVERVIEW)
+        warn(found.gaps)
+        Console(width=120, height=32).print(frame(look(found, None)))
         return
     following = Following(cluster, *kinds.OVERVIEW)
     seen = look(following.look(interval), None)

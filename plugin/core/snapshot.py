@@ -77,6 +77,7 @@ class Kind:
     selector: str = ""  # a field selector
     labels: str = ""  # a label selector
     is_news: Callable[[Any, Any], bool] = operator.ne
+    may_lack: bool = False  # an API server without such a kind has none of them, and that is well
 
     @property
     def resource(self) -> str:
@@ -145,15 +146,23 @@ CIDRS = Kind(
     path="/apis/networking.k8s.io/v1",
     plural="servicecidrs",
     view=decode_service_cidr,
+    may_lack=True,
 )
 BGP = "/apis/bgp.purelb.io/v1"
-BGP_NODES = Kind(name="bgp_nodes", path=BGP, plural="bgpnodestatuses", view=decode_bgp_node_status)
+BGP_NODES = Kind(
+    name="bgp_nodes",
+    path=BGP,
+    plural="bgpnodestatuses",
+    view=decode_bgp_node_status,
+    may_lack=True,
+)
 BGP_CONFIGS = Kind(
     name="bgp_configs",
     path=BGP,
     plural="configs",
     view=decode_configuration,
     scope=Scope.INSTALL,
+    may_lack=True,
 )
 EVENTS = Kind(name="events", path="/api/v1", plural="events", view=decode_event)
 # What pages about everything need, and what they wish for.

@@ -40,15 +40,17 @@ def collect(cluster: Cluster, log_lines: int) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {"version.txt": f"kubectl-purelb {VERSION}\n".encode()}
     gaps: list[str] = []
+    reasons: list[Exception] = []
     for kind in KINDS:
         try:
             items = _items(cluster, kind)
         except PluginError as error:
-            gaps.append(f"{kind.resource}: {error}")
+            reasons.append(cluster.explained(kind, error))
+            gaps.append(f"{kind.resource}: {reasons[-1]}")
             continue
         files[f"objects/{kind.resource}.json"] = _json(items)
-    if len(gaps) == len(KINDS):
-        raise PluginError(gaps[0])
+    if len(reasons) == len(KINDS):
+        raise reasons[0]
     files["objects/events.json"] = _events(cluster, gaps)
     if log_lines:
         files |= _logs(cluster, log_lines, gaps)

@@ -69,7 +69,7 @@ class Cluster:
         """Put together what was read; raises as `read` does."""
         gaps = dict.fromkeys(gap for one in outcomes for gap in one.gaps)
         for one in outcomes:
-            if one.error is None:
+            if one.error is None or (one.kind.may_lack and isinstance(one.error, MissingError)):
                 continue
             if one.kind in needs or not isinstance(one.error, PluginError):
                 raise one.error
