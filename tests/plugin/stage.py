@@ -32,6 +32,7 @@ PLURALS = {
     "Pod": "pods",
     "EndpointSlice": "endpointslices",
     "Event": "events",
+    "Secret": "secrets",
     "BGPConfiguration": "configs",
     "BGPNodeStatus": "bgpnodestatuses",
     "CustomResourceDefinition": "customresourcedefinitions",

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from playground.apiserver.faults import Action, Fault
+from plugin.core.redact import LAST_APPLIED
 from tests.plugin import scenes
 from tests.plugin.scenes import Object
 from tests.plugin.stage import Stage, compare, play, run
@@ -172,6 +173,45 @@ def test_a_bundle_has_objects_and_tells_its_gaps(tmp_path: Path) -> None:
         assert len(json.load(events)) == 2
     assert "objects/services.json" in files
     assert "objects/nodes.json" not in files
+
+
+SECRET = "hunter2"
+
+
+def secretive() -> list[Object]:
+    """Return objects with a secret wherever one may stand."""
+    sidecar = scenes.pod("ipam-1", "ipam", env={"NETBOX_TOKEN": SECRET})
+    sidecar["spec"]["containers"][0]["args"] = [f"--token={SECRET}"]
+    peer = scenes.neighbor("203.0.113.7")
+    peer["config"]["authPassword"] = SECRET
+    key = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "purelb-heartbeat", "namespace": scenes.INSTALL},
+        "stringData": {"key": SECRET},
+    }
+    url = {"example.com/ipam": f"https://jane:{SECRET}@ipam.example"}
+    shown = scenes.service("shop/shown")
+    shown["metadata"]["annotations"] |= url | {LAST_APPLIED: SECRET}
+    return [*cluster(), sidecar, scenes.bgp_config(peer), key, shown]
+
+
+def test_no_secret_is_in_a_bundle(tmp_path: Path) -> None:
+    """Secrets are not even asked for; of other objects what may be one is hidden."""
+    target = tmp_path / "bundle.tar.gz"
+
+    async def work(stage: Stage) -> None:
+        stage.server.requests.clear()
+        assert (await stage.run("support-bundle", "--file", str(target))).code == 0
+        assert stage.server.requests.total(client="operator", resource="secrets") == 0
+
+    play(tmp_path, secretive(), work)
+    with tarfile.open(target) as archive:
+        files = [archive.extractfile(one) for one in archive.getmembers()]
+        text = b"".join(one.read() for one in files if one is not None).decode()
+    assert SECRET not in text
+    for name in ("ipam-1", "203.0.113.7", "shown", "NETBOX_TOKEN"):
+        assert name in text
 
 
 def test_a_bundle_without_a_cluster_is_one_line(tmp_path: Path) -> None:
