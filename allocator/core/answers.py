@@ -56,6 +56,11 @@ def refused_answer(ask: Ask, status: str, message: str, pool: Pool) -> Answer:
     return Answer(ask=ask, problem=refusals.provider_refuses(pool, status, message))
 
 
+def unrecorded_answer(ask: Ask, error: str, pool: Pool) -> Answer:
+    """Answer in place of a provider that is not asked, because nothing can be put on record."""
+    return Answer(ask=ask, problem=refusals.unrecorded(pool, error))
+
+
 def _usable(text: str) -> IPAddress | None:
     try:
         address = parse_ip(text)

@@ -8,6 +8,7 @@ when a status is written (the shell), other fields of a status (`report`).
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from allocator.core import refusals
 from allocator.core.guards import Guard
@@ -36,6 +37,14 @@ class GroupAspect(StrEnum):
     INVALID = "Invalid"  # not accepted, because of what its own spec says
 
 
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """Why an accepted group serves nobody for now, in the words of its condition."""
+
+    reason: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One condition before it has a time: whether an aspect holds, and why."""
@@ -47,12 +56,15 @@ class Claim:
 
 
 def group_conditions(
-    pools: PoolSet, ledger: Ledger, group: GroupKey, silent: Container[PoolName] = frozenset()
+    pools: PoolSet,
+    ledger: Ledger,
+    group: GroupKey,
+    ailing: Mapping[PoolName, Ailment] = MappingProxyType({}),
 ) -> tuple[Condition, ...]:
     """Return what is true of a ServiceGroup, sorted by type; empty for an unknown group.
 
     `lastTransitionTime` is empty: see `dated`. Whether an external group is exhausted is its
-    provider's secret; `silent` are the pools whose provider does not answer.
+    provider's secret; `ailing` says why accepted pools serve nobody for now.
     """
     problem = pools.problems.get(group)
     if problem is not None:
@@ -60,8 +72,25 @@ def group_conditions(
     pool = pools.pools.get(PoolName(group[1]))
     if pool is None or pool.group.key != group:
         return ()
-    claims = _accepted(pool, ledger, is_silent=pool.name in silent)
+    claims = _accepted(pool, ledger, ailing.get(pool.name))
     return _conditions(claims, pool.group.generation)
+
+
+def ailments(
+    pools: PoolSet, silent: Container[PoolName], unrecorded: Mapping[PoolName, str]
+) -> Mapping[PoolName, Ailment]:
+    """Return what ails external pools.
+
+    The provider of a `silent` one does not answer; what may be asked of that of an `unrecorded` one
+    cannot be put on record, for the reason given.
+    """
+    found = {}
+    for name, pool in pools.pools.items():
+        if (error := unrecorded.get(name)) is not None:
+            found[name] = Ailment("RecordUnavailable", refusals.unrecorded(pool, error).detail)
+        elif name in silent:
+            found[name] = Ailment("ProviderUnavailable", refusals.silent(pool).detail)
+    return found
 
 
 def ready_condition(pools: PoolSet, group: GroupKey) -> Condition | None:
@@ -176,12 +205,11 @@ def _rejected(problem: GroupProblem) -> Iterable[Claim]:
     yield _invalid(text if is_invalid else None)
 
 
-def _accepted(pool: Pool, ledger: Ledger, *, is_silent: bool) -> Iterable[Claim]:
-    text = "; ".join(pool.warnings) or "the group serves Services"
-    reason = "Parsed"
-    if is_silent:
-        reason, text = "ProviderUnavailable", refusals.silent(pool).detail
-    yield Claim(aspect=GroupAspect.READY, holds=not is_silent, reason=reason, message=text)
+def _accepted(pool: Pool, ledger: Ledger, ailment: Ailment | None) -> Iterable[Claim]:
+    reason, text = "Parsed", "; ".join(pool.warnings) or "the group serves Services"
+    if ailment is not None:
+        reason, text = ailment.reason, ailment.message
+    yield Claim(aspect=GroupAspect.READY, holds=ailment is None, reason=reason, message=text)
     yield _overlapping(None)
     yield _invalid(None)
     if not pool.is_external:

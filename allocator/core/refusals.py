@@ -168,6 +168,17 @@ def silent(pool: Pool) -> Problem:
     )
 
 
+def unrecorded(pool: Pool, error: str) -> Problem:
+    """What the provider may be asked for cannot be put on record, so that it is not asked."""
+    return Problem(
+        reason=Reason.OTHER,
+        detail=f"{_provider(pool)} is not asked, because the ConfigMap that records what it gives"
+        f" cannot be written ({error[:SHOWN]}); it is tried again and again: make room for it, or"
+        " let the API server take it",
+        pool=pool.name,
+    )
+
+
 def provider_full(pool: Pool, message: str) -> Problem:
     """The provider has no address left."""
     return Problem(

@@ -104,7 +104,8 @@ class GroupStatusWriter:
                 else group_status(pool, self._ledger)
             )
             status = dict(found)
-        conditions = group_conditions(pools, self._ledger, key, self._store.providers.silent())
+        ailing = self._store.providers.ailing(pools)
+        conditions = group_conditions(pools, self._ledger, key, ailing)
         if conditions:
             have = dated(conditions, _shown(written), wall_seconds())
             status["conditions"] = [to_json(one) for one in have]

@@ -20,7 +20,7 @@ from allocator.core.accounts import (
     opened_by,
     without,
 )
-from allocator.core.answers import parsed, read_answer, refused_answer
+from allocator.core.answers import parsed, read_answer, refused_answer, unrecorded_answer
 from allocator.core.asks import Ask
 from allocator.core.decisions import Decision
 from allocator.core.ledger import Ledger
@@ -85,7 +85,7 @@ class Providers:
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._load()
-                tasks.create_task(self._journal.run(self._take_in))
+                tasks.create_task(self._journal.run(self._take_in, self._note_record))
                 while True:
                     provider = await self._fresh.get()
                     tasks.create_task(provider.run(), name=f"provider {provider.pool}")
@@ -192,9 +192,7 @@ class Providers:
         self._news.up[pool] = is_up
         self._wake_groups()
         if not is_up:
-            for ask in self._news.asks.values():
-                if ask.pool == pool and ask.key not in self._news.answers:
-                    self._tell_silence(ask)
+            self._tell_unanswered(pool)
 
     def _set_ask(self, key: ServiceKey, ask: Ask | None) -> None:
         self._news.answers.pop(key, None)
@@ -208,12 +206,32 @@ class Providers:
             # Now rather than when its turn has come: a burst then shares its writes.
             self._unsent.add(key)
             self._set_account(opened(None, ask))
-        if self._news.up.get(ask.pool) is False:
-            self._tell_silence(ask)
+        self._tell_ailment(ask)
 
-    def _tell_silence(self, ask: Ask) -> None:
-        """Let a Service say at once that its provider is down; its turn may be far away."""
-        self.refused(ask, RpcError("UNAVAILABLE", "no answer so far"))
+    def _note_record(self, pool: PoolName, error: str) -> None:
+        """Take in whether accounts of a pool can be put on record; `error` says why not."""
+        if error:
+            logger.warning("ipam journal not written", extra={"pool": pool, "error": error})
+            self._news.unrecorded[pool] = error
+            self._tell_unanswered(pool)
+        else:
+            logger.info("ipam journal written again", extra={"pool": pool})
+            self._news.unrecorded.pop(pool, None)
+        self._wake_groups()
+
+    def _tell_unanswered(self, pool: PoolName) -> None:
+        for ask in self._news.asks.values():
+            if ask.pool == pool and ask.key not in self._news.answers:
+                self._tell_ailment(ask)
+
+    def _tell_ailment(self, ask: Ask) -> None:
+        """Let a Service say at once what its provider ails from; its turn may be far away."""
+        pool, error = self._store.pools.pools.get(ask.pool), self._news.unrecorded.get(ask.pool)
+        if error is not None and pool is not None:
+            self._news.answers[ask.key] = unrecorded_answer(ask, error, pool)
+            self._mark([ask.key])
+        elif self._news.up.get(ask.pool) is False:
+            self.refused(ask, RpcError("UNAVAILABLE", "no answer so far"))
 
     def _take_in(self, accounts: Iterable[Account]) -> None:
         """Take in accounts that were opened before, or by somebody else."""

@@ -18,12 +18,13 @@ from allocator.core.accounts import Account, read_account
 from purelb.api.identifiers import PoolName, ServiceKey, service_key, split_key
 from purelb.api.resources import ConfigMap, decode_config_map, decode_page
 from purelb.runtime.clock import Clock
-from purelb.runtime.errors import ConflictError, ForbiddenError, NotFoundError
+from purelb.runtime.errors import ConflictError, ForbiddenError, NotFoundError, PurelbError
 from purelb.runtime.kube import Kube
 from purelb.runtime.reconciler import Reconciler
 
 logger = logging.getLogger(__name__)
 
+TOLD_AFTER = 5  # failures in a row, a second or two apart by then
 SHARDS = 4  # of 1 MiB each: some 40,000 Services a pool
 LABEL = "purelb.io/journal"
 POOL = "purelb.io/pool"
@@ -34,7 +35,7 @@ SOCKET = "purelb.io/socket"
 class _Shard:
     """One ConfigMap: what it should have, what it has as far as we know, and its version.
 
-    `kept` is replaced by a new one after each write.
+    `kept` is replaced by a new one after each write; `failures` are those in a row.
     """
 
     name: str
@@ -43,6 +44,7 @@ class _Shard:
     written: Mapping[str, str] = field(default_factory=dict)
     version: str = ""  # empty: it does not exist as far as we know
     kept: asyncio.Event = field(default_factory=asyncio.Event)
+    failures: int = 0
 
     def changes(self) -> dict[str, str | None]:
         """Return what differs, None for what must go."""
@@ -63,11 +65,19 @@ class Journal:
         self._is_allowed = bool(namespace)
         self._shards: dict[str, _Shard] = {}
         self._on_found: Callable[[Iterable[Account]], None] = lambda _: None
+        self._on_trouble: Callable[[PoolName, str], None] = lambda _pool, _error: None
         self._writes: Reconciler[str] = Reconciler("ipam journal", self._write, clock, room=8)
 
-    async def run(self, found: Callable[[Iterable[Account]], None]) -> None:
-        """Write until cancelled; entries that somebody else wrote go to `found`."""
-        self._on_found = found
+    async def run(
+        self,
+        found: Callable[[Iterable[Account]], None],
+        trouble: Callable[[PoolName, str], None],
+    ) -> None:
+        """Write until cancelled; entries that somebody else wrote go to `found`.
+
+        `trouble` is told why nothing of a pool can be kept, once that has lasted; empty: it can.
+        """
+        self._on_found, self._on_trouble = found, trouble
         await self._writes.run()
 
     async def load(self) -> tuple[Account, ...]:
@@ -108,6 +118,19 @@ class Journal:
         if not changes:
             return
         try:
+            await self._write_changes(shard, changes)
+        except PurelbError as error:
+            shard.failures += 1
+            if shard.failures == TOLD_AFTER:  # a passing failure is nobody's business
+                self._on_trouble(shard.pool, str(error))
+            raise
+        was_told, shard.failures = shard.failures >= TOLD_AFTER, 0
+        others = (one for one in self._shards.values() if one.pool == shard.pool)
+        if was_told and all(one.failures < TOLD_AFTER for one in others):
+            self._on_trouble(shard.pool, "")
+
+    async def _write_changes(self, shard: _Shard, changes: Mapping[str, str | None]) -> None:
+        try:
             answer = await self._send(shard, changes)
         except ForbiddenError:
             self._forbidden()
@@ -115,7 +138,7 @@ class Journal:
             shard.version, shard.written = "", {}
             raise
         except ConflictError:
-            self._on_found(await self._read(only=name))
+            self._on_found(await self._read(only=shard.name))
             raise
         else:
             # Only on top of what we knew: whatever is there is ours, even what is unwanted by now.

@@ -135,6 +135,11 @@ class _ProviderCollector(Collector):
         owed = GaugeMetricFamily(
             "purelb_ipam_owed", "Services whose addresses are to go back", labels=["pool"]
         )
+        unrecorded = GaugeMetricFamily(
+            "purelb_ipam_unrecorded",
+            "1 while nothing can be put on record about the provider",
+            labels=["pool"],
+        )
         ledger, news = self._leading(), self._store.providers
         if ledger is not None:
             asked = Counts(ask.pool for ask in news.asks.values())
@@ -145,4 +150,6 @@ class _ProviderCollector(Collector):
                 open_ones = (key for key in accounts if ledger.holding(key) is None)
                 going = sum(1 for key in open_ones if key not in news.asks)
                 owed.add_metric([name], float(going))
-        return up, waiting, owed
+            for name in news.accounts:
+                unrecorded.add_metric([name], float(name in news.unrecorded))
+        return up, waiting, owed, unrecorded

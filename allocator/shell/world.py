@@ -3,12 +3,12 @@
 Written by the informers' callbacks and the mirrors, on the loop; read by the worker.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from allocator.core.accounts import Account
 from allocator.core.asks import Answer, Ask
-from allocator.core.conditions import shown_wrong
+from allocator.core.conditions import Ailment, ailments, shown_wrong
 from allocator.core.decide import World
 from allocator.core.guards import NO_GUARDS, Guards
 from allocator.core.pools import PoolSet, build_pools, view_group
@@ -26,7 +26,8 @@ class ProviderNews:
     """What is known of external providers.
 
     `asks` are the questions that stand, `answers` the last ones to them; `accounts` what providers
-    may hold; `stats` the last counts. A pool that is missing in `up` was never called.
+    may hold; `stats` the last counts. A pool that is missing in `up` was never called. `unrecorded`
+    are those whose accounts cannot be put on record, and why.
     """
 
     asks: dict[ServiceKey, Ask] = field(default_factory=dict)
@@ -35,17 +36,20 @@ class ProviderNews:
     answers: dict[ServiceKey, Answer] = field(default_factory=dict)
     stats: dict[PoolName, PoolStats] = field(default_factory=dict)
     up: dict[PoolName, bool] = field(default_factory=dict)
+    unrecorded: dict[PoolName, str] = field(default_factory=dict)
 
     def reset(self) -> None:
         """Forget everything."""
         self.asks.clear()
         self.accounts.clear()
         self.answers.clear()
+        self.unrecorded.clear()
         self.keep(None)
 
-    def silent(self) -> frozenset[PoolName]:
-        """Return the pools whose provider does not answer."""
-        return frozenset(name for name, is_up in self.up.items() if not is_up)
+    def ailing(self, pools: PoolSet) -> Mapping[PoolName, Ailment]:
+        """Return why pools serve nobody for now."""
+        silent = {name for name, is_up in self.up.items() if not is_up}
+        return ailments(pools, silent, self.unrecorded)
 
     def keep(self, pools: PoolSet | None) -> None:
         """Forget pools that are not external, or are gone."""

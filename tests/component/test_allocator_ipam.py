@@ -1,11 +1,9 @@
-"""The allocator and an external provider: real processes, killed, hung, slow and lying.
+"""The allocator and an external provider: real processes, killed, hung and slow.
 
 What the provider holds is read from its own records: nothing may be left there that no Service has.
 """
 
-import asyncio
 import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -14,68 +12,26 @@ from allocator.shell import provider
 from playground.apiserver.faults import Action, Fault
 from purelb.core.backoff import Backoff
 from purelb.runtime import ipam as protocol
-from purelb.runtime import ipam_pb2 as wire
-from purelb.runtime.rpc import RpcError
-from tests.component.harness import NAMESPACE, Api, Object, allocator, ingress, scenario
-from tests.component.sidecars import Process, Script, answer, process, scripted
-
-SERVICES = "/api/v1/namespaces/default/services"
-GROUPS = f"/apis/purelb.io/v2/namespaces/{NAMESPACE}/servicegroups"
-RECORDS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-POOL = "prod=198.51.100.0/29,2001:db8:5::/64"
-PROD = {"purelb.io/service-group": "prod"}
+from tests.component.harness import Api, Object, allocator, scenario
+from tests.component.ipamscene import (
+    GROUPS,
+    POOL,
+    PROD,
+    RECORDS,
+    SERVICES,
+    group,
+    group_where,
+    shorten_pauses,
+    shown,
+    until_nothing_leaks,
+)
+from tests.component.sidecars import Process, process
+from tests.component.test_allocator_health import series
 
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test wait for pauses that are made for people."""
-    monkeypatch.setattr(provider, "OUTAGE", Backoff(first=0.05, longest=0.2))
-    monkeypatch.setattr(provider, "SOON", Backoff(first=0.05, longest=0.2))
-    monkeypatch.setattr(provider, "LATE", Backoff(first=0.05, longest=0.2))
-    monkeypatch.setattr(provider, "STATS_PAUSE", 0.05)
-
-
-async def group(api: Api, socket: Path, name: str = "prod", announce: str = "local") -> None:
-    """Create an external ServiceGroup."""
-    spec = {"provider": "book", "socket": str(socket), "announce": announce}
-    await api.group(name, external=spec)
-
-
-async def group_where(api: Api, check: Callable[[Object], bool], name: str = "prod") -> Object:
-    """Wait until a group's status is as it should be, and return it."""
-
-    async def found() -> Object | None:
-        status = (await api.send("GET", f"{GROUPS}/{name}")).get("status", {})
-        return status if check(status) else None
-
-    return await api.until(found, "the status of the group")
-
-
-async def records(api: Api) -> dict[str, str]:
-    """Return the journal's entries."""
-    return {
-        key: text
-        for item in await api.items(RECORDS)
-        if item["metadata"].get("labels", {}).get("purelb.io/journal") == "ipam"
-        for key, text in (item.get("data") or {}).items()
-    }
-
-
-async def shown(api: Api) -> set[tuple[str, str]]:
-    """Return which Service shows which address."""
-    services = await api.items(SERVICES)
-    return {(f"default/{s['metadata']['name']}", ip) for s in services for ip in ingress(s)}
-
-
-async def until_nothing_leaks(api: Api, *sidecars: Process) -> None:
-    """Wait until the providers hold what Services show, and nothing else is on record."""
-
-    async def is_even() -> bool:
-        held = {(service, ip) for one in sidecars for _, service, ip in one.held()}
-        services = {service.replace("/", ".") for service, _ in held}
-        return held == await shown(api) and set(await records(api)) == services
-
-    await api.until(is_even, "providers hold what Services show")
+    shorten_pauses(monkeypatch)
 
 
 def test_a_service_gets_what_the_provider_gives_and_it_goes_back_with_it(tmp_path: Path) -> None:
@@ -270,28 +226,6 @@ def test_a_namesake_begins_anew_with_what_it_asks_for(tmp_path: Path) -> None:
     scenario(work)
 
 
-def test_what_a_namesake_had_goes_back_before_the_new_service_asks(tmp_path: Path) -> None:
-    """Else the provider might answer the new question with the old addresses."""
-
-    async def reply(request: wire.AllocateRequest) -> wire.AllocateResponse:
-        return answer("198.51.100.1")
-
-    async def work(api: Api) -> None:
-        async with scripted(tmp_path / "x.sock", reply) as script:
-            await group(api, tmp_path / "x.sock")
-            async with allocator(api):
-                await api.service("web", PROD)
-                await api.addresses("web")
-            await api.send("DELETE", f"{SERVICES}/web")
-            await api.service("web", PROD)
-            async with allocator(api):
-                await api.addresses("web")
-            calls = [method for method, _, _ in script.calls if method != "Stats"]
-            assert calls == ["Allocate", "Release", "Allocate"]
-
-    scenario(work)
-
-
 def test_services_of_an_allocator_without_a_record_are_put_on_record(tmp_path: Path) -> None:
     """PureLB keeps none: after the switch of images its Services are released like ours."""
 
@@ -373,137 +307,31 @@ def test_a_group_that_is_gone_still_has_its_addresses_taken_back(tmp_path: Path)
     scenario(work)
 
 
-def with_script(
-    tmp_path: Path,
-    reply: Callable[[wire.AllocateRequest], Awaitable[wire.AllocateResponse]],
-    work: Callable[[Api, Script], Awaitable[None]],
-) -> None:
-    """Run a scenario with a scripted provider of group `prod`."""
-
-    async def run(api: Api) -> None:
-        async with scripted(tmp_path / "x.sock", reply) as script, allocator(api):
-            await group(api, tmp_path / "x.sock")
-            await work(api, script)
-
-    scenario(run)
-
-
-def test_a_lie_is_told_and_asked_again_and_goes_back_with_the_service(tmp_path: Path) -> None:
-    """The provider gives everybody the same address: the first one has it, the other is told."""
-
-    async def reply(request: wire.AllocateRequest) -> wire.AllocateResponse:
-        return answer("198.51.100.1")
-
-    async def work(api: Api, script: Script) -> None:
-        await api.service("first", PROD)
-        await api.addresses("first")
-        await api.service("second", PROD)
-        assert "already in use by Service default/first" in (await api.warning("second"))["message"]
-        await api.send("DELETE", f"{SERVICES}/first")
-        assert await api.addresses("second") == ["198.51.100.1"]
-
-    with_script(tmp_path, reply, work)
-
-
-def test_what_was_not_asked_for_is_given_back_piece_by_piece(tmp_path: Path) -> None:
-    """The address that is used stays."""
-
-    async def reply(request: wire.AllocateRequest) -> wire.AllocateResponse:
-        return answer("198.51.100.1", "198.51.100.2", "2001:db8:5::1", "198.51.100.1")
-
-    async def work(api: Api, script: Script) -> None:
-        await api.service("web", PROD)
-        assert await api.addresses("web") == ["198.51.100.1"]
-
-        async def are_back() -> bool:
-            return {request.ip for request in script.released} == {"198.51.100.2", "2001:db8:5::1"}
-
-        await api.until(are_back, "what was not asked for goes back")
-        asked = [call for call in script.calls if call[0] == "Allocate"]
-        assert asked == [("Allocate", "prod", "default/web")]
-
-    with_script(tmp_path, reply, work)
-
-
-def test_a_refusal_is_told_once_however_often_it_is_repeated(tmp_path: Path) -> None:
-    """One Event and one condition; then the provider changes its mind."""
-    calls = []
-
-    async def reply(request: wire.AllocateRequest) -> wire.AllocateResponse:
-        calls.append(request)
-        if len(calls) < 5:
-            raise RpcError("FAILED_PRECONDITION", "no tenant")
-        return answer("198.51.100.1")
-
-    async def work(api: Api, script: Script) -> None:
-        await api.service("web", PROD)
-        assert await api.addresses("web") == ["198.51.100.1"]
-        events = await api.items("/api/v1/namespaces/default/events")
-        (failed,) = [event for event in events if event["reason"] == "AllocationFailed"]
-        assert 'refuses with FAILED_PRECONDITION: "no tenant"' in failed["message"]
-        assert failed.get("count", 1) == 1
-
-    with_script(tmp_path, reply, work)
-
-
-def test_a_service_that_goes_while_it_is_asked_for_gives_back_what_then_comes(
+def test_a_record_that_cannot_be_written_is_told_on_group_and_service_until_it_can(
     tmp_path: Path,
 ) -> None:
-    """A slow provider answers when nobody wants it any more."""
-    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+    """The provider is not asked meanwhile: what it gave would be lost with this process."""
+    full = Fault(
+        action=Action.FAIL,
+        code=413,
+        clients=frozenset({"allocator"}),
+        resources=frozenset({"configmaps"}),
+    )
 
-    async def reply(request: wire.AllocateRequest) -> wire.AllocateResponse:
-        is_asked.set()
-        await may_answer.wait()
-        return answer("198.51.100.1")
+    async def work(api: Api) -> None:
+        async with process(tmp_path, POOL) as sidecar, allocator(api) as one:
+            await group(api, sidecar.socket)
+            await group_where(api, lambda status: _ready(status)[0] == "True")
+            api.server.faults.add(full, "full")
+            await api.service("web", PROD)
+            told = await group_where(api, lambda status: _ready(status)[0] == "False")
+            assert _ready(told)[1] == "RecordUnavailable"
+            assert "413" in (await api.warning("web"))["message"]
+            assert series(one, "purelb_ipam_unrecorded") == {'{pool="prod"}': 1.0}
+            assert sidecar.held() == set()
+            api.server.faults.remove("full")
+            assert await api.addresses("web") == ["198.51.100.0"]
+            await group_where(api, lambda status: _ready(status)[0] == "True")
+            assert series(one, "purelb_ipam_unrecorded") == {'{pool="prod"}': 0.0}
 
-    async def work(api: Api, script: Script) -> None:
-        await api.service("web", PROD)
-        await is_asked.wait()
-        await api.send("DELETE", f"{SERVICES}/web")
-        may_answer.set()
-
-        async def is_back() -> bool:
-            return [request.all for request in script.released] == [True]
-
-        await api.until(is_back, "the late answer goes back")
-        await api.until(lambda: _is_empty(api), "nothing is on record")
-
-    with_script(tmp_path, reply, work)
-
-
-async def _is_empty(api: Api) -> bool:
-    return not await records(api)
-
-
-def test_a_service_that_never_asked_causes_no_call(tmp_path: Path) -> None:
-    """A provider is asked about its own Services only, and only once."""
-
-    async def reply(request: wire.AllocateRequest) -> wire.AllocateResponse:
-        return answer("198.51.100.1")
-
-    async def work(api: Api, script: Script) -> None:
-        await api.group()
-        await api.service("local")
-        await api.addresses("local")
-        await api.send("DELETE", f"{SERVICES}/local")
-        await api.service("web", PROD)
-        await api.addresses("web")
-        await api.until(lambda: _has_text(api, "198.51.100.1"), "the answer is on record")
-        kind = "application/merge-patch+json"
-        patch = {"metadata": {"annotations": {"purelb.io/re-evaluate": "true"}}}
-        await api.send("PATCH", f"{SERVICES}/web", patch, kind=kind)
-
-        async def is_consumed() -> bool:
-            annotations = (await api.get("web"))["metadata"]["annotations"]
-            return "purelb.io/re-evaluate" not in annotations
-
-        await api.until(is_consumed, "the Service is looked at again")
-        calls = [call for call in script.calls if call[0] != "Stats"]
-        assert calls == [("Allocate", "prod", "default/web")]
-
-    with_script(tmp_path, reply, work)
-
-
-async def _has_text(api: Api, text: str) -> bool:
-    return any(text in entry for entry in (await records(api)).values())
+    scenario(work)

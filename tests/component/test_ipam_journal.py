@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
 
 from allocator.core.accounts import Account
-from allocator.shell.journal import Journal
+from allocator.shell.journal import SHARDS, Journal
+from playground.apiserver import Action, Fault
 from purelb.api.identifiers import PoolName, ServiceKey, Uid
 from purelb.runtime.clock import BootClock
 from purelb.runtime.credentials import Access
@@ -29,6 +30,7 @@ class Writer:
     journal: Journal
     found: list[Account] = field(default_factory=list)
     is_news: asyncio.Event = field(default_factory=asyncio.Event)
+    troubles: list[tuple[PoolName, str]] = field(default_factory=list)
 
     async def keep(self, one: Account) -> None:
         """Put an account on record and wait for it."""
@@ -48,8 +50,11 @@ async def writer(api: Api) -> AsyncIterator[Writer]:
             one.found += accounts
             one.is_news.set()
 
+        def trouble(pool: PoolName, error: str) -> None:
+            one.troubles.append((pool, error))
+
         async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(one.journal.run(found))
+            task = tasks.create_task(one.journal.run(found, trouble))
             try:
                 yield one
             finally:
@@ -119,5 +124,29 @@ def test_a_record_that_somebody_deletes_is_written_again() -> None:
             await one.keep(replace(account("web"), addresses=frozenset()))
             await one.keep(account("web", uid="other"))
         assert await recorded(api) == (account("web", uid="other"),)
+
+    scenario(work)
+
+
+def test_a_record_that_fails_again_and_again_is_told_of_until_all_of_it_is_written() -> None:
+    """One object of a pool may work before another does."""
+    full = Fault(action=Action.FAIL, code=413, resources=frozenset({"configmaps"}))
+
+    async def work(api: Api) -> None:
+        async with writer(api) as one:
+            api.server.faults.add(full, "full")
+            for number in range(40):  # enough to be in each object
+                one.journal.put(account(f"s-{number}"))
+
+            async def is_told() -> bool:
+                return len(one.troubles) == SHARDS
+
+            await api.until(is_told, "the trouble of each object")
+            assert all(pool == POOL and "413" in error for pool, error in one.troubles)
+            api.server.faults.remove("full")
+            async with asyncio.timeout(30):
+                for number in range(40):
+                    await one.journal.wait_kept(POOL, ServiceKey(f"shop/s-{number}"))
+            assert one.troubles[SHARDS:] == [(POOL, "")]
 
     scenario(work)

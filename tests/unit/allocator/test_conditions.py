@@ -1,6 +1,6 @@
 """What ServiceGroups and Services say about themselves."""
 
-from allocator.core.conditions import PENDING, dated, group_conditions, ready_condition
+from allocator.core.conditions import PENDING, ailments, dated, group_conditions, ready_condition
 from allocator.core.decide import Refuse
 from allocator.core.ledger import Ledger
 from allocator.core.pool import PoolSet
@@ -22,13 +22,21 @@ def test_a_group_is_not_ready_while_its_provider_is_silent() -> None:
     """Its Services wait."""
     view = external("ipam", socket="/run/x.sock")
     found = pools(view)
+    ailing = ailments(found, {view.name}, {})
     (ready,) = [
-        one
-        for one in group_conditions(found, Ledger(), view.key, {view.name})
-        if one.type == "Ready"
+        one for one in group_conditions(found, Ledger(), view.key, ailing) if one.type == "Ready"
     ]
     assert (ready.status, ready.reason) == ("False", "ProviderUnavailable")
     assert "/run/x.sock" in ready.message
+
+
+def test_a_provider_that_nothing_can_be_recorded_of_is_named_with_the_reason() -> None:
+    """It is not asked, so that its silence is no news."""
+    view = external("ipam")
+    found = pools(view, group("a", "10.0.0.0/24"))
+    ailing = ailments(found, {view.name}, {view.name: "413 too large"})
+    assert {name: one.reason for name, one in ailing.items()} == {"ipam": "RecordUnavailable"}
+    assert "413 too large" in ailing[view.name].message
 
 
 def test_a_group_in_use_says_that_nothing_is_wrong() -> None:
