@@ -91,9 +91,9 @@ class Reach:
     lost it; `absent`: members that a quorum does
     not hear; `missed`: further ones that we do not hear, and that may say the same of us;
     `yielding`: peers in reach that hold nothing new (starting, fenced or draining), and
-    those of them that say to have `given_up` all; `asks_around`: whether others answer matters now.
-    Two do not count for equality: `suspects` are members that were not heard lately, and
-    `next_change` is when time alone may change any of this.
+    those of them that say to have `given_up` all.
+    Three do not count for equality: `asks_around`: whether others answer matters now; `suspects`
+    are members that were not heard lately; `next_change` is when time alone may change any of this.
     """
 
     has_quorum: bool = False
@@ -105,7 +105,7 @@ class Reach:
     yielding: frozenset[NodeName] = frozenset()
     given_up: frozenset[NodeName] = frozenset()
     heard: frozenset[NodeName] = frozenset()
-    asks_around: bool = False
+    asks_around: bool = field(default=False, compare=False)
     suspects: frozenset[NodeName] = field(default=frozenset(), compare=False)
     next_change: Instant = field(default=math.inf, compare=False)
 
