@@ -15,6 +15,7 @@ from nodeagent.core.gate import CLEAR, Blocked, Gate, WaitUntil, gate
 from nodeagent.core.inputs import Common
 from nodeagent.core.links import Home, Observed, Selection
 from nodeagent.core.peers import NOTHING_HEARD, Reach
+from nodeagent.core.settling import settled_at
 from nodeagent.core.verdicts import (
     Here,
     Terms,
@@ -32,7 +33,8 @@ from purelb.api.links import (
 class Context:
     """What is the same for all addresses of one pass.
 
-    `observed` is the kernel, `entries` what it has of each address in question.
+    `observed` is the kernel, `entries` what it has of each address in question. `joined` tells by
+    the index of a link since when this node has been a candidate there.
     """
 
     facts: Facts
@@ -43,6 +45,7 @@ class Context:
     remote_terms: Terms
     lasting_terms: Terms
     selection: Selection
+    joined: Mapping[int, Instant]
     entries: Mapping[IPAddress, Sequence[LinkAddress]]
     now: Instant
     gates: dict[tuple[int, IPNetwork, bool], Gate] = field(
@@ -81,6 +84,14 @@ class Context:
             away = reach.yielding if fencing is Fencing.STRICT else reach.excluded
             self.present[key] = self.electorate.without(away) if away else self.electorate
         return self.present[key]
+
+    def settled_at(self, home: Home, address: IPAddress, *, is_handed_over: bool) -> Instant:
+        """Return from when the winner may add an address that others may just have taken."""
+        fencing = self.common.pools.fencing_of(address)
+        if len(self.candidates(home, fencing).candidates(address)) <= 1:
+            return -math.inf
+        joined_at = self.joined.get(home.nic.link.index, self.now)
+        return settled_at(joined_at, self._reach(home), is_handed_over=is_handed_over)
 
     def _reach(self, home: Home) -> Reach | None:
         return self.common.reach.get(home.nic.link.index)

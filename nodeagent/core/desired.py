@@ -24,6 +24,7 @@ from nodeagent.core.remote import NO_POOLS
 from nodeagent.core.rest import is_at_rest
 from nodeagent.core.reuse import Work, patched, remaining
 from nodeagent.core.selection import may_tear, select
+from nodeagent.core.settling import joined_after
 from nodeagent.core.verdicts import DesiredState, Judgement, Memory, Past, Terms, Verdict
 from purelb.api.addresses import IPAddress
 from purelb.api.groups import Fencing
@@ -38,16 +39,15 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
     its predecessor's and ends by its kernel lifetime. What the last pass found is used again as far
     as it holds; without it the same would be found.
     """
-    services, config, observed = facts.services, facts.config, facts.observed
-    pools = facts.pools
+    services, config, observed, pools = facts.services, facts.config, facts.observed, facts.pools
     if services is None or config is None or observed is None or pools is None:
         return DesiredState(is_whole=False, memory=facts.memory)
-    right = hold(facts.lease, now)
-    listing = Listing.of(observed)
-    has_use = not pools.is_empty or may_tear(observed, config)
-    wish = wish_of(config, has_use=has_use and not facts.is_leaving, failure=facts.failure)
+    right, listing = hold(facts.lease, now), Listing.of(observed)
+    has_use = not facts.is_leaving and (not pools.is_empty or may_tear(observed, config))
+    wish = wish_of(config, has_use=has_use, failure=facts.failure)
     dummy = look_up(wish, observed.links, listing.carried(), now)
     common = _common(facts, config, observed, dummy, now)
+    common = replace(common, denial=right.reason if isinstance(right, Withdraw) else "")
     terms = _terms(common, right)
     inputs = Inputs(
         common=common,
@@ -64,27 +64,31 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
     )
     work = remaining(facts.memory, inputs, now)
     memory = _configured(facts.memory, config)
-    selection = _selection(inputs.common, observed, work, memory, now)
-    away = {index: one.absent for index, one in common.reach.items() if one.absent}
-    memory = replace(memory, presence=selection.presence, away=away)
+    selection = _selection(common, observed, work, memory, now)
+    memory = _remembered(memory, facts, common, selection, now)
     if facts.electorate is None or facts.lease.state is LeaseState.ABSENT:
-        # Which networks are here is known nevertheless, for the Lease to show.
-        return DesiredState(
-            is_whole=False, selection=selection, next_change=selection.expires_at, memory=memory
-        )
+        return _unready(selection, memory)
     context = Context(
         facts=facts,
-        common=inputs.common,
+        common=common,
         observed=observed,
         electorate=facts.electorate,
         terms=terms,
         remote_terms=_remote_terms(common),
         lasting_terms=_lasting_terms(common, terms, now),
         selection=selection,
+        joined=memory.joined,
         entries=work.entries,
         now=now,
     )
     return _decide(context, inputs, work, memory)
+
+
+def _unready(selection: Selection, memory: Memory) -> DesiredState:
+    """Return the state in which nothing is decided; the Lease shows the networks nevertheless."""
+    return DesiredState(
+        is_whole=False, selection=selection, next_change=selection.expires_at, memory=memory
+    )
 
 
 def _common(
@@ -94,7 +98,6 @@ def _common(
     dummy: Dummy,
     now: Instant,
 ) -> Common:
-    right = hold(facts.lease, now)
     return Common(
         me=facts.me,
         config=config,
@@ -102,7 +105,6 @@ def _common(
         electorate=facts.electorate,
         expired=facts.expired,
         lease=(facts.lease.state, facts.lease.duration),
-        denial=right.reason if isinstance(right, Withdraw) else "",
         links=observed.links,
         routes=observed.routes,
         has_marks=observed.has_marks,
@@ -159,7 +161,24 @@ def _configured(memory: Memory, config: NodeConfig | Unconfigured) -> Memory:
     if memory.config == config:
         return memory
     epoch = memory.epoch + 1
-    return Memory(tenures=memory.tenures, config=config, epoch=epoch, away=memory.away)
+    return Memory(
+        tenures=memory.tenures,
+        config=config,
+        epoch=epoch,
+        away=memory.away,
+        joined=memory.joined,
+    )
+
+
+def _remembered(
+    memory: Memory, facts: Facts, common: Common, selection: Selection, now: Instant
+) -> Memory:
+    """Return what is remembered of networks: which are here, who is away, since when we joined."""
+    away = {index: one.absent for index, one in common.reach.items() if one.absent}
+    joined = memory.joined
+    if facts.electorate is not None:
+        joined = joined_after(joined, selection.nics, facts.electorate, facts.me, now)
+    return replace(memory, presence=selection.presence, away=away, joined=joined)
 
 
 def _selection(

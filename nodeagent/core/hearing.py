@@ -41,10 +41,14 @@ STALLED: Final = 1.6
 
 @dataclass(slots=True)
 class Hearing:
-    """The record of one network. `since` is when we began to listen."""
+    """The record of one network.
+
+    `since` is when we began to listen, `joined_at` when we became a candidate.
+    """
 
     me: NodeName
     since: Instant
+    joined_at: Instant = -math.inf
     members: frozenset[NodeName] = frozenset()
     mute: frozenset[NodeName] = frozenset()
     former: frozenset[NodeName] = frozenset()
@@ -169,15 +173,19 @@ class Hearing:
             silent=self.silent,
             excused=excused,
             gone=self.gone,
+            joined_at=self.joined_at,
         )
 
     def echoes(self, now: Instant) -> dict[int, int]:
-        """Return what our next heartbeat says of those heard lately: the last sequence of each."""
+        """Return what our next heartbeat says of members heard lately: the last sequence of each.
+
+        It is the proof that they count for us, so nodes without a Lease get none.
+        """
         silence = MISSED * interval(len(self.members | {self.me}))
         return {
             node_id(node): self._seen[node].sequence
             for node, peer in self._peers.items()
-            if now - peer.heard_at < silence
+            if node in self.members and now - peer.heard_at < silence
         }
 
     def claims(self) -> dict[IPAddress, Claim]:

@@ -43,7 +43,7 @@ class Common:
     electorate: Electorate | None
     expired: frozenset[NodeName]
     lease: tuple[LeaseState, float]
-    denial: str
+    denial: str = ""
     links: tuple[Link, ...]
     routes: tuple[DefaultRoute, ...]
     has_marks: bool

@@ -244,11 +244,16 @@ def _preferred(
 
 def _needs_silence(context: Context, home: Home, address: IPAddress, slot: Slot | None) -> bool:
     """Tell whether only silence on the wire lets the winner add the address."""
-    me, entry = context.facts.me, context.entry(home.nic.link, address, address.max_prefixlen)
-    is_placed = entry is not None or address in context.facts.installed
-    if is_placed and (slot is None or slot.node == me):
+    if _is_placed(context, home, address, slot):
         return False
-    return context.neighbors(home).needs_silence(slot, me)
+    return context.neighbors(home).needs_silence(slot, context.facts.me)
+
+
+def _is_placed(context: Context, home: Home, address: IPAddress, slot: Slot | None) -> bool:
+    """Tell whether the address is here, or was a moment ago, and nobody else is on record."""
+    entry = context.entry(home.nic.link, address, address.max_prefixlen)
+    is_here = entry is not None or address in context.facts.installed
+    return is_here and (slot is None or slot.node == context.facts.me)
 
 
 def _is_strict_about(context: Context, home: Home, address: IPAddress, slot: Slot | None) -> bool:
@@ -279,6 +284,9 @@ def _wait(
         if neighbors.reach is None and not context.stands_on(home.nic.link, address):
             facts = context.facts
             at = max(at, unsure_until(facts.lease, facts.services_heard_at))
+    if not _is_placed(context, home, address, slot):
+        is_handed_over = slot is None and tenure.succeeds
+        at = max(at, context.settled_at(home, address, is_handed_over=is_handed_over))
     if context.now >= at:
         return None
     name = slot.node if slot is not None else "another node"

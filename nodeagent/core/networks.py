@@ -5,6 +5,7 @@ were taken over. Does not: conclusions (`peers`), the datagrams (`beats`). Calle
 each pass.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -24,7 +25,8 @@ class Network:
     """One link with the members on it, without this node.
 
     `source` is the own address to speak from, `link_local` that of IPv6. `mute` are members that
-    send no heartbeats. `gateways` are those of the default routes over this link.
+    send no heartbeats. `gateways` are those of the default routes over this link. `joined_at` is
+    since when this node has been a candidate here, infinity if it is none.
     """
 
     link: Link
@@ -33,12 +35,20 @@ class Network:
     members: frozenset[NodeName] = frozenset()
     mute: frozenset[NodeName] = frozenset()
     gateways: tuple[IPAddress, ...] = ()
+    joined_at: Instant = math.inf
 
 
 def networks(
-    nics: Sequence[Nic], electorate: Electorate, routes: Sequence[DefaultRoute], me: NodeName
+    nics: Sequence[Nic],
+    electorate: Electorate,
+    routes: Sequence[DefaultRoute],
+    me: NodeName,
+    joined: Mapping[int, Instant],
 ) -> tuple[Network, ...]:
-    """Return the networks of the selected links that have an own address to speak from."""
+    """Return the networks of the selected links that have an own address to speak from.
+
+    `joined` tells by the index of a link since when this node has been a candidate there.
+    """
     found = []
     for nic in nics:
         source = _source(nic)
@@ -57,6 +67,7 @@ def networks(
                 for route in routes
                 if route.index == nic.link.index and route.gateway is not None
             ),
+            joined_at=joined.get(nic.link.index, math.inf),
         )
         found.append(network)
     return tuple(found)

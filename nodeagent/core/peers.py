@@ -31,6 +31,7 @@ MISSED: Final = 3  # intervals without a heartbeat: not heard any more
 LOST: Final = 4
 SUSPECT: Final = 2  # intervals without a heartbeat after which the wire is asked, to know by then
 ANSWERED: Final = 0.5  # seconds for which an answer on the wire counts
+SETTLE: Final = 1.0  # seconds after which all others know a node that joined, if nothing proves it
 PROBING: Final = 1.5  # intervals without any two-way heartbeat after which others are asked by ARP
 
 
@@ -62,7 +63,8 @@ class Segment:
     asked and do not answer. `since` is when we began to listen; `excused` are nodes whose silence
     counts only from a later time, because we stood still ourselves, and this node for its own.
     `gone` were absent so far: they stay so until they are heard, or a quorum that is lost for a
-    moment would hand back what was taken from them.
+    moment would hand back what was taken from them. `joined_at` is since when this node has been a
+    candidate.
     """
 
     me: NodeName
@@ -75,6 +77,7 @@ class Segment:
     silent: frozenset[NodeName] = frozenset()
     excused: Mapping[NodeName, Instant] = field(default_factory=dict)
     gone: frozenset[NodeName] = frozenset()
+    joined_at: Instant = -math.inf
 
     @property
     def interval(self) -> float:
@@ -91,7 +94,8 @@ class Reach:
     lost it; `absent`: members that a quorum does
     not hear; `missed`: further ones that we do not hear, and that may say the same of us;
     `yielding`: peers in reach that hold nothing new (starting, fenced or draining), and
-    those of them that say to have `given_up` all.
+    those of them that say to have `given_up` all; `known_since`: when we became a candidate, if all
+    other candidates know that.
     Three do not count for equality: `asks_around`: whether others answer matters now; `suspects`
     are members that were not heard lately; `next_change` is when time alone may change any of this.
     """
@@ -105,6 +109,7 @@ class Reach:
     yielding: frozenset[NodeName] = frozenset()
     given_up: frozenset[NodeName] = frozenset()
     heard: frozenset[NodeName] = frozenset()
+    known_since: Instant = -math.inf
     asks_around: bool = field(default=False, compare=False)
     suspects: frozenset[NodeName] = field(default=frozenset(), compare=False)
     next_change: Instant = field(default=math.inf, compare=False)
@@ -173,6 +178,7 @@ def survey(segment: Segment, now: Instant) -> Reach:
             now >= alone + PROBING * segment.interval
             or 2 * (len(two_way) + 1) == len(segment.members)
         ),
+        known_since=_known_since(segment, others - absent - yielding, now),
         suspects=frozenset(
             n
             for n in others - segment.mute
@@ -196,6 +202,15 @@ def _is_dispensable(segment: Segment, others: frozenset[NodeName]) -> bool:
     return _is_quorum(len(others), len(others) + 1, is_sole=knowing)
 
 
+def _known_since(segment: Segment, others: frozenset[NodeName], now: Instant) -> Instant:
+    """Return when we became a candidate; minus infinity while one of the others may not know it."""
+    since, peers = segment.joined_at, segment.peers
+    is_known = now >= since + SETTLE or all(
+        node in peers and peers[node].two_way_at >= since for node in others
+    )
+    return since if is_known else -math.inf
+
+
 def heard_at(segment: Segment, node: NodeName) -> Instant:
     """Return from when on the silence of a node counts."""
     peer = segment.peers.get(node)
@@ -215,7 +230,7 @@ def alone_since(segment: Segment) -> Instant:
 
 def _next_change(segment: Segment, others: frozenset[NodeName], now: Instant) -> Instant:
     step = segment.interval
-    times = [segment.answered_at + ANSWERED]
+    times = [segment.answered_at + ANSWERED, segment.joined_at + SETTLE]
     if segment.gateway_at is not None:
         times.append(segment.gateway_at + ANSWERED)
     for node in others:

@@ -191,7 +191,8 @@ class Memory:
     """What one pass hands to the next. The first pass gets an empty one.
 
     `epoch` counts the configurations: each announces everything anew. `away` are, by link index,
-    the nodes whose silence has counted against them. `past` is what the next pass may use again
+    the nodes whose silence has counted against them, `joined` tells since when this node has been a
+    candidate there. `past` is what the next pass may use again
     (`reuse`); nothing is decided by it.
     """
 
@@ -200,6 +201,7 @@ class Memory:
     config: NodeConfig | Unconfigured | None = None
     epoch: int = 0
     away: Mapping[int, frozenset[NodeName]] = field(default_factory=dict)
+    joined: Mapping[int, Instant] = field(default_factory=dict)
     past: "Past | None" = None
 
 

@@ -139,7 +139,7 @@ class Heartbeats:
             ear = self._ears.get(network.link.index)
             if ear is not None:
                 ear.network = network
-                ear.hearing.admit(network.members, network.mute, self._former)
+                self._admit(ear)
                 if not network.gateways:
                     ear.hearing.gateway_at = None
                 self._conclude(ear)
@@ -199,11 +199,24 @@ class Heartbeats:
             logger.warning("no heartbeats on a link", extra=facts)
             return
         ear = _Ear(network, Hearing(self._me, now), opened, sender, now)
-        ear.hearing.admit(network.members, network.mute, self._former)
+        self._admit(ear)
         self._ears[link.index] = ear
         for listener in opened:
             listener.on_readable(functools.partial(self._hear, ear, listener))
         self._more.set()
+
+    def _admit(self, ear: _Ear) -> None:
+        network, before = ear.network, ear.hearing.members
+        ear.hearing.joined_at = network.joined_at
+        ear.hearing.admit(network.members, network.mute, self._former)
+        if network.members - before:
+            self._greet(ear)
+
+    def _greet(self, ear: _Ear) -> None:
+        """Speak at once where somebody new waits for it, unless that makes many speak at once."""
+        if interval(len(ear.hearing.members) + 1) <= SHORTEST:
+            ear.beat_at = self._clock.now()
+            self._more.set()
 
     def _shut(self, index: int) -> None:
         ear = self._ears.pop(index)
@@ -232,6 +245,8 @@ class Heartbeats:
             elif beat.node in ear.hearing.members | ear.hearing.former:
                 self.counts.heard += 1
                 ear.sources[beat.node] = received.source
+                if beat.node in ear.hearing.members - ear.reach.heard:
+                    self._greet(ear)
         if has_news:
             self._conclude(ear)
         step = interval(len(ear.hearing.members) + 1)

@@ -341,8 +341,8 @@ class Loop:
         """Let heartbeats tell what has changed, and ask who answers where that matters."""
         parts, desired, me = self._connected, self.desired, self._settings.node
         if self.electorate is not None:
-            nics, routes = desired.selection.nics, self._observed.routes
-            found = networks(nics, self.electorate, routes, me)
+            nics, joined = desired.selection.nics, desired.memory.joined
+            found = networks(nics, self.electorate, self._observed.routes, me, joined)
             parts.beats.follow(found, self._world.sightings.expired())
         parts.asker.want(asked(desired, self.electorate, parts.beats.reach, me))
         claims = claims_after(self._claims, desired) if desired.is_whole else self._claims

@@ -6,37 +6,27 @@ are lost together or apart, in one direction or both.
 """
 
 import itertools
+import math
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from nodeagent.core.beats import Beat, Standing, decode, encode, portions
-from nodeagent.core.contact import Contact
 from nodeagent.core.election import Electorate, Member, members_of
 from nodeagent.core.facts import Facts
 from nodeagent.core.fence import may_keep
 from nodeagent.core.hearing import Hearing
-from nodeagent.core.peers import NOTHING_HEARD, Reach, interval
+from nodeagent.core.peers import interval
 from nodeagent.core.probing import asked
 from nodeagent.core.verdicts import Here
 from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
-from purelb.api.views import LeaseView
-from purelb.core.lease import (
-    Kept,
-    Lease,
-    LeaseState,
-    RenewFailed,
-    RenewOk,
-    Sightings,
-    Tick,
-    step,
-)
-from tests.kernel import Agent, Kernel
-from tests.properties.heartbeat_parts import Questions, Store, Wire
-from tests.unit.nodeagent.builders import ETH0, NOW, OWN, facts, kernel, member, service
+from purelb.api.views import LeaseView, ServiceView
+from purelb.core.lease import Kept, LeaseState, RenewFailed, RenewOk, Tick, step
+from tests.properties.heartbeat_node import DURATION, VIPS, Node
+from tests.properties.heartbeat_parts import Store, Wire
+from tests.unit.nodeagent.builders import ETH0, NOW, OWN, kernel, member, service
 
-STEP, DURATION, KEY = 0.05, 10.0, b"k" * 32
-VIPS = ("192.0.2.100", "192.0.2.101", "192.0.2.102")
+STEP, KEY = 0.05, b"k" * 32
 ADDRESSES = tuple(parse_ip(vip) for vip in VIPS)
 LATEST = 1.06  # seconds by which a kernel takes an address away late (measured)
 DEADLINE = DURATION / 4  # seconds in which a renewal must be answered
@@ -44,91 +34,11 @@ LONGEST_SILENCE = DURATION / 2  # seconds without a word of any Lease: the view 
 LATE = 0.6  # seconds for which an agent that comes late does nothing at most
 PASS_SECONDS = 1.0  # between two passes that nothing asks for
 GATEWAY = NodeName("gateway")
-
-
-@dataclass(slots=True)
-class Node:
-    """One machine and the agent on it."""
-
-    name: NodeName
-    host: Kernel
-    offset: float = 0.0  # of its clock
-    has_api: bool = True
-    is_unanswered: bool = False  # the API server takes its requests, and says nothing
-    has_power: bool = True
-    is_running: bool = True  # False: the agent's process is gone
-    is_stopped: bool = False  # by SIGSTOP; its kernel goes on
-    is_paused: bool = False  # the machine, and its clock
-    was_paused: bool = False  # since it was started
-    busy_until: Instant = -1e9  # by nobody's clock but the world's
-    incarnation: int = 0
-    sequence: int = 0
-    writes: int = 0  # of Services that it has seen
-    lease: Lease = field(default_factory=lambda: Lease(duration=DURATION))
-    sightings: Sightings = field(default_factory=Sightings)
-    fresh_since: Instant | None = None
-    renewed_at: Instant = -1e9
-    waits_since: Instant | None = None  # for the answer to a renewal
-    heard_at: Instant = -1e9  # of any Lease
-    listed_since: Instant | None = None
-    contact: Contact = field(default_factory=lambda: Contact(DURATION))
-    beat_at: Instant = -1e9
-    pass_at: Instant = -1e9
-    hearing: Hearing | None = None
-    reach: Reach = NOTHING_HEARD
-    watched: dict[NodeName, LeaseView] = field(default_factory=dict)
-    around: Questions = field(default_factory=Questions)
-    asked: Questions = field(default_factory=Questions)
-    agent: Agent | None = None
-
-    def start(self, now: Instant) -> None:
-        """Start a process that remembers nothing."""
-        self.lease, self.sightings = Lease(duration=DURATION), Sightings()
-        self.is_running, self.is_stopped, self.fresh_since = True, False, None
-        self.was_paused = False
-        self.renewed_at = self.beat_at = self.pass_at = self.heard_at = -1e9
-        self.waits_since, self.listed_since, self.contact = None, None, Contact(DURATION)
-        self.incarnation, self.sequence = (
-            self.incarnation + 1,
-            random.Random(self.name).getrandbits(32),
-        )
-        self.hearing = Hearing(self.name, now - self.offset)
-        self.reach = NOTHING_HEARD
-        self.asked, self.around, self.watched = Questions(), Questions(), {}
-        known = replace(facts(), me=self.name, services=None, electorate=None)
-        self.agent = Agent(kernel=self.host, facts=known)
-
-    @property
-    def is_served(self) -> bool:
-        """Whether the API server answers it."""
-        return self.has_api and not self.is_unanswered
-
-    @property
-    def works(self) -> bool:
-        """Whether the agent does anything."""
-        return self.is_running and not self.is_stopped and not self.is_paused and self.has_power
-
-    @property
-    def answers(self) -> bool:
-        """Whether the kernel does."""
-        return self.has_power and not self.is_paused
-
-    def power_off(self) -> None:
-        """Lose power; only the node's own addresses will come back."""
-        self.has_power = self.is_running = False
-        self.host.entries = [
-            one for one in self.host.entries if str(one.address.address) not in VIPS
-        ]
-
-    def power_on(self, now: Instant) -> None:
-        """Start the agent again, and the machine before if it has no power."""
-        self.has_power, self.host.now = True, now - self.offset
-        self.start(now)
-
-    def holds(self, vip: str) -> bool:
-        """Tell whether the host answers for an address."""
-        wanted = int(parse_ip(vip))
-        return self.answers and any(int(one.address.address) == wanted for one in self.host.entries)
+MEMBERS = {
+    (node, is_announcing): member(node, announcing=is_announcing)
+    for node in (NodeName(f"n{number}") for number in range(5))
+    for is_announcing in (True, False)
+}
 
 
 class Cluster:
@@ -138,10 +48,12 @@ class Cluster:
         self.random, self.now = random.Random(seed), NOW
         self.store, self.wire, self.has_gateway = Store(), Wire(), has_gateway
         self.loss, self.longest, self.double = 0.0, 0.0, dict.fromkeys(VIPS, 0.0)
+        self.lag = 0.0  # seconds by which every watch is late
         self.hiccups = 0.0  # how often an agent comes late, as a share of all steps
         for vip in VIPS:
             key = ServiceKey(f"ns/{vip}")
             self.store.services[key] = replace(service(key, vip), version="1")
+        self.store.keep(self.now)
         self.nodes = [self._machine(number) for number in range(size)]
 
     @property
@@ -157,9 +69,29 @@ class Cluster:
         node.start(self.now)
         return node
 
+    def node(self, name: NodeName) -> Node:
+        """Return the node of this name."""
+        return next(one for one in self.nodes if one.name == name)
+
     def holders(self, vip: str) -> list[Node]:
         """Return the nodes whose kernel answers for an address."""
         return [node for node in self.nodes if node.holds(vip)]
+
+    def withdraw_service(self, vip: str) -> ServiceView:
+        """Delete the Service of an address; returns it as it was made."""
+        key = ServiceKey(f"ns/{vip}")
+        self.store.services = {k: one for k, one in self.store.services.items() if k != key}
+        self.store.keep(self.now)
+        return replace(service(key, vip), version="1")
+
+    def evacuate(self, node: Node, *, is_evacuated: bool = True) -> None:
+        """Take a node out of the elections, or back; its Lease says so at once."""
+        node.is_evacuated, node.renewed_at = is_evacuated, -1e9
+
+    def offer(self, made: ServiceView) -> None:
+        """Create a Service that nobody announces yet."""
+        self.store.services = {**self.store.services, made.key: made}
+        self.store.keep(self.now)
 
     def run(self, seconds: float) -> None:
         """Let time pass; nodes act in any order."""
@@ -209,8 +141,13 @@ class Cluster:
             node = names[to]
             if not node.works or node.hearing is None:
                 continue
+            if beat.node in node.hearing.members - node.reach.heard:
+                node.beat_at = -1e9  # it waits for an answer
+            claims = node.hearing.claims()
             if node.hearing.hear(beat, self.now - node.offset):
-                node.pass_at = -1e9
+                node.conclude_at = -1e9
+                if node.hearing.claims() != claims:
+                    node.pass_at = -1e9
 
     def _act(self, node: Node, now: Instant) -> None:
         """Do what an agent does, by its own clock."""
@@ -236,10 +173,14 @@ class Cluster:
             return
         node.renewed_at, node.pass_at = now, -1e9
         if node.has_api:
-            subnets = member(node.name).subnets
-            self.store.leases[node.name] = LeaseView(
-                node=node.name, duration=DURATION, renewed=str(self.now), subnets=subnets
+            lease = LeaseView(
+                node=node.name,
+                duration=DURATION,
+                renewed=str(self.now),
+                subnets=MEMBERS[node.name, True].subnets,
+                is_announcing=not node.is_evacuated,
             )
+            self.store.renew(lease, self.now)
         if node.has_api:
             node.contact.answered(now)
         node.lease = step(node.lease, RenewOk(now) if node.has_api else RenewFailed())
@@ -249,10 +190,15 @@ class Cluster:
         node.fresh_since = node.contact.whole_since(node.listed_since, now)
         if not node.is_served:
             return
-        if node.writes != self.store.writes:
-            node.writes, node.pass_at = self.store.writes, -1e9  # a changed Service wakes
-        for name, lease in self.store.leases.items():
+        leases, services = self.store.seen(self.now - self.lag)
+        if node.services is not services:
+            node.services, node.pass_at = services, -1e9  # a changed Service wakes
+        for name, lease in leases.items():
             if node.watched.get(name) is not lease:
+                known = node.watched.get(name, lease)
+                is_same = known is not lease and known.is_announcing is lease.is_announcing
+                if not is_same or name in node.sightings.expired():
+                    node.pass_at = -1e9
                 node.watched[name] = lease
                 node.sightings.seen(lease, now)
 
@@ -270,18 +216,30 @@ class Cluster:
         assert hearing is not None
         assert agent is not None
         electorate = agent.facts.electorate
-        live = electorate.live if electorate is not None else frozenset()
+        members = electorate.members if electorate is not None else ()
+        live = frozenset(one.node for one in members if one.is_announcing)
         former = node.sightings.expired() - {node.name}
-        hearing.admit(frozenset(live - {node.name}), former=former)
-        self._ask_around(node, hearing, now)
-        reach = hearing.conclude(now)
-        if reach != node.reach:
-            node.pass_at = -1e9
-        node.reach = reach
+        if live - {node.name} - hearing.members:
+            node.beat_at = -1e9
+        joined_at = agent.memory.joined.get(ETH0, math.inf)
+        if (live - {node.name}, joined_at) != (hearing.members, hearing.joined_at):
+            node.conclude_at = -1e9
+        hearing.admit(live - {node.name}, former=former)
+        hearing.joined_at = joined_at
+        if now >= node.conclude_at or node.reach.asks_around:
+            self._conclude(node, hearing, now)
+        reach = node.reach
         if node.contact.must_hurry(now, is_alarmed=reach.is_alarmed):
             node.renewed_at = -1e9
         if node.fresh_since is None and may_keep([reach]):
             node.lease = step(node.lease, Kept(now))
+
+    def _conclude(self, node: Node, hearing: Hearing, now: Instant) -> None:
+        self._ask_around(node, hearing, now)
+        reach = hearing.conclude(now)
+        if reach != node.reach or reach.suspects != node.reach.suspects:
+            node.pass_at = -1e9
+        node.reach, node.conclude_at = reach, reach.next_change
 
     def _ask_around(self, node: Node, hearing: Hearing, now: Instant) -> None:
         """Ask the gateway and the kernels of all others, while that matters."""
@@ -311,19 +269,19 @@ class Cluster:
             node.beat_at = now  # and are told at once
         if node.is_served:
             for wanted in done.slots:
-                self.store.write(wanted)
+                self.store.write(wanted, self.now)
 
     def _facts(self, node: Node, known: Facts, hearing: Hearing, now: Instant) -> Facts:
         leases = node.sightings.live(now, node.fresh_since)
         is_held = node.lease.is_leased(now) and node.lease.state is LeaseState.HELD
-        own: Member | None = member(node.name) if is_held else None
+        own = MEMBERS[node.name, not node.is_evacuated] if is_held else None
         is_listed = node.fresh_since is not None or known.electorate is not None
         silent = frozenset(a for a in ADDRESSES if node.asked.is_silent(a, now))
         return replace(
             known,
             lease=node.lease,
-            services=dict(self.store.services) if node.is_served else known.services,
-            electorate=Electorate(members_of(leases, own)) if is_listed else None,
+            services=node.services if node.is_served else known.services,
+            electorate=_electorate(known.electorate, leases, own) if is_listed else None,
             expired=node.sightings.expired(),
             renewed=node.sightings.renewed_at(),
             reach={ETH0: node.reach},
@@ -380,6 +338,15 @@ class Cluster:
             if self.random.random() >= self.loss:
                 at = self.now + self.random.uniform(0.001, 0.04)
                 self.wire.under_way.append((at, other.name, arriving))
+
+
+def _electorate(
+    known: Electorate | None, leases: tuple[LeaseView, ...], own: Member | None
+) -> Electorate:
+    """Return the members of this moment; the same object as long as they are the same."""
+    found = tuple(sorted(members_of(leases, own), key=lambda one: one.node))
+    is_same = known is not None and known.members == found
+    return known if known is not None and is_same else Electorate(found)
 
 
 def _standing(node: Node, now: Instant) -> Standing:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from tests.properties.heartbeat_cluster import LATE, VIPS, Cluster, Node
+from tests.properties.heartbeat_cluster import LATE, Cluster
+from tests.properties.heartbeat_node import VIPS, Node
 
 # Seconds for which two nodes that see each other may answer for one address: one that was paused
 # finds out within an interval, and withdraws.

@@ -1,5 +1,6 @@
 """What lies between the agents of `heartbeat_cluster`: an API's store, a wire, questions on it."""
 
+import bisect
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -9,28 +10,48 @@ from purelb.api.identifiers import Instant, NodeName, ServiceKey
 from purelb.api.views import LeaseView, ServiceView
 
 QUESTIONS, PERIOD = 3, 0.1  # that nobody answers; seconds between two
+LONGEST_LAG = 1.0  # seconds by which a watch is late at most
 Way = tuple[NodeName, NodeName]  # from, to
+
+
+Content = tuple[dict[NodeName, LeaseView], dict[ServiceKey, ServiceView]]
 
 
 @dataclass(slots=True)
 class Store:
-    """What the API server keeps."""
+    """What the API server keeps, and kept: watches lag behind."""
 
     leases: dict[NodeName, LeaseView] = field(default_factory=dict)
     services: dict[ServiceKey, ServiceView] = field(default_factory=dict)
-    writes: int = 0
+    _times: list[Instant] = field(default_factory=list)
+    _past: list[Content] = field(default_factory=list)
 
-    def write(self, wanted: SlotWrite) -> None:
+    def renew(self, lease: LeaseView, now: Instant) -> None:
+        """Write a Lease."""
+        self.leases = {**self.leases, lease.node: lease}
+        self.keep(now)
+
+    def write(self, wanted: SlotWrite, now: Instant) -> None:
         """Change one annotation, unless somebody else was faster."""
-        self.writes += 1
-        known = self.services[wanted.service]
-        if known.version != wanted.version:
+        known = self.services.get(wanted.service)
+        if known is None or known.version != wanted.version:
             return
         keys = {k: v for k, v in known.annotations.items() if k != wanted.annotation}
         if wanted.text is not None:
             keys[wanted.annotation] = wanted.text
-        version = str(int(known.version) + 1)
-        self.services[wanted.service] = replace(known, annotations=keys, version=version)
+        after = replace(known, annotations=keys, version=str(int(known.version) + 1))
+        self.services = {**self.services, wanted.service: after}
+        self.keep(now)
+
+    def keep(self, now: Instant) -> None:
+        """Remember what is there from now on, and forget what no watch is late enough to see."""
+        old = max(0, bisect.bisect_right(self._times, now - LONGEST_LAG) - 1)
+        self._times = [*self._times[old:], now]
+        self._past = [*self._past[old:], (self.leases, self.services)]
+
+    def seen(self, at: Instant) -> Content:
+        """Return what was there at a moment; the same objects until something changes."""
+        return self._past[max(0, bisect.bisect_right(self._times, at) - 1)]
 
 
 @dataclass(slots=True)

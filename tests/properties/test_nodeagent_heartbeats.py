@@ -1,12 +1,14 @@
 """Several agents with heartbeats: never two that answer, and quick replacement, whatever breaks."""
 
+import copy
 from collections.abc import Callable
 
 import pytest
 
 from tests.properties import heartbeat_faults
-from tests.properties.heartbeat_cluster import DURATION, STEP, VIPS, Cluster, Node
+from tests.properties.heartbeat_cluster import STEP, Cluster
 from tests.properties.heartbeat_faults import api_down, heal, mend_wire, play
+from tests.properties.heartbeat_node import DURATION, VIPS, Node
 
 SETTLED = 22.0  # seconds until every Lease has been watched for as long as it lasts
 WEB = VIPS[0]
@@ -269,3 +271,44 @@ def test_two_nodes_that_both_reach_the_gateway_but_not_each_other_settle_by_the_
     cluster.run(2 * DURATION)
     assert [len(cluster.holders(vip)) for vip in VIPS] == [1] * len(VIPS)
     assert cluster.longest <= heartbeat_faults.LONGEST
+
+
+@pytest.mark.parametrize("has_datagrams", [True, False])
+@pytest.mark.parametrize("lag", [0.1, 0.2])
+def test_a_node_that_joins_begins_only_when_others_know_it(
+    lag: float, *, has_datagrams: bool
+) -> None:
+    """Whoever takes an address before it has heard of the new node withdraws it in time."""
+    before = settled(3)
+    victim, made = holder(before).name, before.withdraw_service(WEB)
+    before.node(victim).power_off()
+    before.run(2 * DURATION)
+    before.lag = lag
+    if not has_datagrams:
+        heartbeat_faults.without_datagrams(before)
+    before.node(victim).power_on(before.now)
+    for _ in range(6):
+        before.run(STEP)
+        cluster = copy.deepcopy(before)
+        cluster.offer(made)
+        cluster.run(DURATION / 3)
+        assert len(cluster.holders(WEB)) == 1
+        assert cluster.longest == 0.0
+
+
+@pytest.mark.parametrize("lag", [0.0, 0.1, 0.2])
+def test_a_node_that_comes_back_from_an_evacuation_begins_when_others_know_it(lag: float) -> None:
+    """It has heard all others all the time, so it is their word that counts."""
+    before = settled(3)
+    victim, made = holder(before).name, before.withdraw_service(WEB)
+    before.evacuate(before.node(victim))
+    before.run(DURATION / 2)
+    before.lag = lag
+    before.offer(made)
+    for _ in range(8):
+        cluster = copy.deepcopy(before)
+        cluster.evacuate(cluster.node(victim), is_evacuated=False)
+        cluster.run(DURATION / 3)
+        assert cluster.holders(WEB) == [cluster.node(victim)]
+        assert cluster.longest == 0.0
+        before.run(STEP)

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from nodeagent.core.config import NodeConfig
 from nodeagent.core.election import Electorate, Member
 from nodeagent.core.facts import Facts
+from nodeagent.core.verdicts import Memory
 from purelb.api.addresses import Family, parse_ip
 from purelb.api.identifiers import Instant, LinkName, NodeName, ServiceKey
 from purelb.api.links import DefaultRoute, Link, LinkAddress
@@ -86,8 +87,9 @@ def kernel(*own: str) -> Kernel:
 
 
 def agent(known: Facts | None = None, host: Kernel | None = None) -> Agent:
-    """Build a loop that has not run yet."""
-    return Agent(kernel=host or kernel(), facts=known or facts())
+    """Build a loop that has not run yet, on a node that all others know."""
+    memory = Memory(joined={ETH0: NOW - 60.0})
+    return Agent(kernel=host or kernel(), facts=known or facts(), memory=memory)
 
 
 def renewed(one: Agent) -> None:

@@ -46,6 +46,7 @@ def test_a_node_whose_lease_has_ended_is_still_heard_but_counts_for_nothing() ->
     assert one.hear(replace(BEAT, claims={VIP: 4}), NOW)
     assert one.claims() == {VIP: Claim(epoch=4, node=B)}
     assert survey(one.segment(NOW), NOW).heard == frozenset()
+    assert one.echoes(NOW) == {}
 
 
 def test_a_replayed_heartbeat_changes_nothing_and_is_counted() -> None:

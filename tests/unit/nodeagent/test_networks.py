@@ -61,7 +61,7 @@ def electorate() -> Electorate:
 
 def test_a_network_has_the_members_that_announce_there() -> None:
     """And knows which of them send nothing, so that their silence means nothing."""
-    assert networks([nic(OWN, OWN6, LOCAL6)], electorate(), ROUTES, A) == (
+    assert networks([nic(OWN, OWN6, LOCAL6)], electorate(), ROUTES, A, {ETH0: NOW}) == (
         Network(
             link=link(),
             source=parse_ip("192.0.2.7"),
@@ -69,6 +69,7 @@ def test_a_network_has_the_members_that_announce_there() -> None:
             members=frozenset({B, C}),
             mute=frozenset({C}),
             gateways=(GATEWAY,),
+            joined_at=NOW,
         ),
     )
 
@@ -78,14 +79,14 @@ def test_a_network_has_the_members_that_announce_there() -> None:
 )
 def test_without_an_own_ipv4_address_it_speaks_ipv6(own: tuple[str, ...], source: str) -> None:
     """By the link-local address, which all have."""
-    (found,) = networks([nic(*own)], electorate(), ROUTES, A)
+    (found,) = networks([nic(*own)], electorate(), ROUTES, A, {})
     assert found.source == parse_ip(source)
 
 
 def test_a_link_without_an_address_or_a_mac_says_nothing() -> None:
     """Nobody could tell where a frame came from."""
     silent = replace(nic(OWN), link=link(mac=b""))
-    assert networks([nic(OWN6), silent], electorate(), ROUTES, A) == ()
+    assert networks([nic(OWN6), silent], electorate(), ROUTES, A, {}) == ()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from nodeagent.core.peers import (
     EARLY,
     LOST,
     MISSED,
+    SETTLE,
     SHORTEST,
     Peer,
     Reach,
@@ -219,3 +220,16 @@ def test_each_time_at_which_something_ends_by_itself_is_named() -> None:
         seen.add(round(found.next_change - NOW, 3))
         at = found.next_change
     assert {0.225, 0.3, 0.45, 0.5, 0.6} <= seen
+
+
+def test_a_node_that_joined_is_known_once_every_other_candidate_has_echoed_it_since() -> None:
+    """Nobody waits for those that are no candidates, and for nobody for longer than a second."""
+    joined = replace(segment(b=peer(NOW - 0.1), c=peer(NOW - 0.3)), joined_at=NOW - 0.2)
+    assert survey(joined, NOW).known_since == -math.inf
+    assert survey(joined, NOW).next_change <= NOW - 0.2 + SETTLE
+    assert survey(joined, NOW - 0.2 + SETTLE).known_since == NOW - 0.2
+    drained = replace(joined, peers={**joined.peers, C: peer(standing=Standing.DRAINING)})
+    assert survey(drained, NOW).known_since == NOW - 0.2
+    known = replace(joined, peers={**joined.peers, C: peer(NOW - 0.2)})
+    assert survey(known, NOW).known_since == NOW - 0.2
+    assert survey(segment(), NOW).known_since == -math.inf
