@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import allocator, bgp, core, failover, heartbeats, plugin
+from benchmarks import allocator, bgp, core, election, failover, heartbeats, plugin
 from benchmarks.agent import agent
 from benchmarks.figures import save, show, summarize
 from benchmarks.world import Figures, footprint, probe
@@ -117,7 +117,7 @@ BENCHES: dict[str, Bench] = {
     "agent": agent,
     "bgp": bgp.measure,
 }
-PURE = {"core": core.measure}  # those that need no world
+PURE = {"core": core.measure, "election": election.measure}  # those that need no world
 HOSTED = {"plugin": plugin.measure}  # those that need an API server only
 NODES = {"allocator": 1, "bgp": 1, "heartbeats": 2}  # of the world, 3 otherwise
 

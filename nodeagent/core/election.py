@@ -43,6 +43,14 @@ class Winner:
     fell_back: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Who is a candidate for the addresses of some networks, and who was none before."""
+
+    candidates: tuple[NodeName, ...]
+    new: tuple[NodeName, ...]
+
+
 class Electorate:
     """The members of one moment, indexed by network; remembers the winners it has computed.
 
@@ -61,7 +69,7 @@ class Electorate:
         self._unheeding = frozenset(m.node for m in self.members if not m.heeds_wishes)
         self._staying = frozenset(m.node for m in self.members if m.is_non_revertive)
         self._networks = _by_network(self.members)
-        self._candidates: dict[tuple[IPNetwork, ...], tuple[NodeName, ...]] = {}
+        self._rounds: dict[tuple[IPNetwork, ...], _Round] = {}
         self._plain: dict[IPAddress, NodeName | None] = {}
         self._past: dict[IPAddress, NodeName | None] = before._plain if before is not None else {}
         same = set(self.members).intersection(before.members if before is not None else ())
@@ -80,20 +88,25 @@ class Electorate:
 
     def candidates(self, address: IPAddress) -> tuple[NodeName, ...]:
         """Return the announcing members with a network that contains the address, sorted."""
+        return self._round(address).candidates
+
+    def _round(self, address: IPAddress) -> "_Round":
         number, version = int(address), address.version
         found = tuple(
             network
             for network, first, last in self._networks
             if network.version == version and first <= number <= last
         )
-        if found not in self._candidates:
+        if found not in self._rounds:
             nodes = {
                 member.node
                 for member in self.members
                 if member.is_announcing and not set(found).isdisjoint(member.subnets)
             }
-            self._candidates[found] = tuple(sorted(nodes))
-        return self._candidates[found]
+            candidates = tuple(sorted(nodes))
+            new = tuple(node for node in candidates if node not in self._kept)
+            self._rounds[found] = _Round(candidates, new)
+        return self._rounds[found]
 
     def wished(self, address: IPAddress, wish: NodeName | None) -> Winner | None:
         """Return the node that a Service names, None if it cannot be the winner.
@@ -146,10 +159,9 @@ class Electorate:
 
     def _winner_by_formula(self, address: IPAddress) -> Winner | None:
         if address not in self._plain:
-            candidates = self.candidates(address)
-            past = self._past.get(address)
-            if past is not None and past in self._kept:
-                candidates = (*(node for node in candidates if node not in self._kept), past)
+            among, past = self._round(address), self._past.get(address)
+            has_past = past is not None and past in self._kept
+            candidates = (*among.new, past) if has_past and past else among.candidates
             self._plain[address] = _smallest(address, candidates) if candidates else None
         node = self._plain[address]
         return None if node is None else Winner(node)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from nodeagent.core import words
-from nodeagent.core.config import NodeConfig, is_eligible
+from nodeagent.core.config import NodeConfig
 from nodeagent.core.desired import desire
 from nodeagent.core.dummy import Failure
-from nodeagent.core.election import Electorate, Member
+from nodeagent.core.election import Electorate
 from nodeagent.core.facts import Facts
 from nodeagent.core.identity import shown_gateways, shown_macs
 from nodeagent.core.installed import (
@@ -28,6 +28,7 @@ from nodeagent.core.installed import (
     unannounced,
 )
 from nodeagent.core.links import Announced, Observed, Placed
+from nodeagent.core.membership import own_member
 from nodeagent.core.networks import claims_after, networks, standing
 from nodeagent.core.ops import AddAddress, Announce, Probe, RemoveAddress
 from nodeagent.core.plan import plan
@@ -36,6 +37,7 @@ from nodeagent.core.report import Report, Told, report
 from nodeagent.core.verdicts import DesiredState, Here
 from nodeagent.core.vips import gather
 from nodeagent.settings import Settings
+from nodeagent.shell.ahead import Ahead
 from nodeagent.shell.announcer import Announcer
 from nodeagent.shell.heartbeats import Heartbeats, Saying
 from nodeagent.shell.inspector import Inspector, Pass
@@ -52,7 +54,6 @@ from nodeagent.shell.witness import Witness
 from nodeagent.shell.world import WorldStore
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant
-from purelb.core.lease import LeaseState
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import PurelbError
 from purelb.runtime.logs import Trouble
@@ -111,6 +112,7 @@ class Loop:
         self._claims: Mapping[IPAddress, tuple[int, int]] = {}
         self._epoch = 0  # the highest of our own
         self._begun = self._ended = 0  # passes, counted at their beginning
+        self._ahead = Ahead()
         self._parts: Parts | None = None
 
     def connect(self, parts: Parts) -> None:
@@ -180,8 +182,10 @@ class Loop:
 
     async def make_pass(self) -> Instant:
         """Make one pass; returns when time alone calls for the next."""
-        parts, now = self._connected, self._clock.now()
+        parts = self._connected
         parts.keeping.keep()
+        await self._ahead.elect(self._elect(self._clock.now()), self._world.snapshot())
+        now = self._clock.now()
         parts.keeper.tick(now)
         self._announced = unannounced(self._announced, self._kernel.take_interrupted())
         audits = self._kernel.counts.audits
@@ -191,7 +195,7 @@ class Loop:
             return now + RETRY_SECONDS  # not read completely: nothing follows from that
         parts.prober.note_duplicates(self._duplicates())
         fresh_since = self._connected.keeping.fresh_since()
-        self.electorate = self._world.electorate(self._own_member(now), fresh_since)
+        self.electorate = self._elect(now)
         desired = desire(self._facts(observed, fresh_since), now)
         if self._adopt(observed, desired):
             observed = replace(observed, record=self._record)
@@ -227,19 +231,12 @@ class Loop:
             self._connected.metrics.inc(words.DAD_FAILURES)
         return found
 
-    def _own_member(self, now: Instant) -> Member | None:
-        lease, config = self._connected.keeper.lease, self._world.config
-        if not lease.is_leased(now):
-            return None
-        able = is_eligible(config, self._world.node)
-        is_announcing = able and lease.state is LeaseState.HELD
+    def _elect(self, now: Instant) -> Electorate | None:
+        world, lease = self._world, self._connected.keeper.lease
         subnets = self.desired.selection.subnets
-        return Member(
-            node=self._settings.node,
-            subnets=subnets,
-            is_announcing=is_announcing,
-            is_non_revertive=isinstance(config, NodeConfig) and config.is_non_revertive,
-        )
+        own = own_member(self._settings.node, lease, world.config, world.node, subnets)
+        fresh_since = self._connected.keeping.fresh_since()
+        return world.electorate(own if lease.is_leased(now) else None, fresh_since)
 
     def _facts(self, observed: Observed, fresh_since: Instant | None) -> Facts:
         world, beats, now = self._world, self._connected.beats, self._clock.now()
