@@ -13,7 +13,7 @@ from purelb.api.identifiers import ServiceKey, Uid
 from purelb.api.views import Port, ServiceView
 from tests.unit.allocator.builders import V4, V6, group, ips, pools
 
-LIMIT = 5.0  # between costs per Service that should be equal; cores are noisy
+LIMIT = 5.0  # between costs per Service that should be equal; caches are shared
 
 
 def services(count: int, family: Family) -> Iterator[ServiceView]:
@@ -31,11 +31,11 @@ def services(count: int, family: Family) -> Iterator[ServiceView]:
 
 
 def seconds_each(count: int, text: str, family: Family) -> float:
-    """Assign, keep and release `count` Services; return the seconds that each of them took."""
+    """Assign, keep and release `count` Services; return the CPU seconds that each of them took."""
     views = {view.key: view for view in services(count, family)}
     world = World(services=views, pools=pools(group("default", text)), is_default_announcer=True)
     ledger = Ledger()
-    started = time.perf_counter()
+    started = time.process_time()
     for key, view in list(views.items()):
         decision = decide(world, ledger, key)
         assert isinstance(decision, Assign)
@@ -50,7 +50,7 @@ def seconds_each(count: int, text: str, family: Family) -> float:
         gone = decide(world, ledger, key)
         assert isinstance(gone, Release)
         ledger.commit(gone)
-    return (time.perf_counter() - started) / count
+    return (time.process_time() - started) / count
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def seconds_each(count: int, text: str, family: Family) -> float:
 def test_the_thousandth_service_costs_as_much_as_the_first(text: str, family: Family) -> None:
     """Nothing is quadratic, and no range is walked."""
     few = min(seconds_each(100, text, family) for _ in range(3))
-    many = seconds_each(4_000, text, family)
+    many = min(seconds_each(4_000, text, family) for _ in range(2))
     assert many < few * LIMIT
 
 
