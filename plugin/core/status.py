@@ -43,13 +43,13 @@ class StatusReport(Document, frozen=True):
 
 def report_status(snapshot: Snapshot, allocator: Allocator) -> StatusReport:
     """Return the page."""
-    bgp = bgp_of(snapshot)
+    bgp, counts = bgp_of(snapshot), _counts(snapshot, allocator)
     warnings = (
         *_components(snapshot),
         *_pools(allocator),
         *_nodes(snapshot),
         *_bgp(bgp),
-        *_services(snapshot, allocator),
+        *_services(counts),
     )
     sidecars = component(snapshot.pods, SIDECAR)
     return StatusReport(
@@ -61,7 +61,7 @@ def report_status(snapshot: Snapshot, allocator: Allocator) -> StatusReport:
         pools=Summary(summary=_pool_summary(allocator)),
         election=Summary(summary=_election_summary(snapshot)),
         bgp=Summary(summary=bgp.summary),
-        services=Summary(summary=_service_summary(snapshot, allocator)),
+        services=Summary(summary=_service_summary(snapshot, sum(counts))),
         overall="WARNING" if warnings else "OK",
         warnings=warnings,
         findings=sum(
@@ -140,16 +140,15 @@ def _counts(snapshot: Snapshot, allocator: Allocator) -> tuple[int, int]:
     return waiting, silent
 
 
-def _services(snapshot: Snapshot, allocator: Allocator) -> Iterator[str]:
-    waiting, silent = _counts(snapshot, allocator)
+def _services(counts: tuple[int, int]) -> Iterator[str]:
+    waiting, silent = counts
     if waiting:
         yield f"{waiting} service(s) pending"
     if silent:
         yield f"{silent} IP(s) not announced"
 
 
-def _service_summary(snapshot: Snapshot, allocator: Allocator) -> str:
+def _service_summary(snapshot: Snapshot, problems: int) -> str:
     ours = [service for service in snapshot.services if service.is_branded]
     addresses = sum(len(service.ingress) for service in ours)
-    problems = sum(_counts(snapshot, allocator))
     return f"{len(ours)} services, {addresses} IPs | {problems} problem(s)"
