@@ -1,7 +1,9 @@
 """`kubectl purelb` as kubectl's plugin, with real servers, real tokens and real daemons."""
 
+import asyncio
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +12,17 @@ from typing import Any
 
 from playground.nodes import INSTALL_NAMESPACE
 from playground.state import INSIDE, Paths
-from tests.e2e.user import FAMILIES, Story, User, addresses, service, slots
+from tests.e2e.user import (
+    FAMILIES,
+    POLL_SECONDS,
+    Object,
+    Story,
+    User,
+    addresses,
+    service,
+    slots,
+)
+from tests.e2e.world import SECONDS
 
 RIGHTS = Path(__file__).parents[2] / "deploy" / "kubectl" / "rbac.yaml"
 # The programs that `make setup` installs, which kubectl looks for in PATH.
@@ -105,5 +117,49 @@ def test_kubectl_completes_the_plugins_words(story: Story) -> None:
         await user.until_served("web")
         words = (await kubectl(user, "__complete", "purelb", "inspect", "default/w")).stdout
         assert words.splitlines() == ["default/web", ":4"]
+
+    story(scene)
+
+
+def test_a_watch_shows_a_service_as_soon_as_it_has_an_address(story: Story) -> None:
+    """By the server's own stream: nothing is listed a second time."""
+
+    async def scene(user: User) -> None:
+        name = f"watch-{id(user)}"
+        shown, inside = user.cluster.paths.scratch / name, Paths(INSIDE).scratch / name
+        watch = shlex.join(user.cluster.instance.kubectl(["purelb", "services", "--watch"]))
+        script = (
+            f"{watch} > {inside} & until grep -q 'web .* OK' {inside}; do sleep 0.1; done; kill $!"
+        )
+        async with asyncio.timeout(SECONDS):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(user.cluster.run("control", "env", PATH, "bash", "-c", script))
+                while not (shown.exists() and shown.read_text()):  # noqa: ASYNC110  # a file
+                    await asyncio.sleep(POLL_SECONDS)
+                assert "web" not in shown.read_text()
+                await user.apply(service("web"))
+
+    story(scene)
+
+
+def test_an_evacuated_node_is_empty_when_the_command_returns(story: Story) -> None:
+    """And has its addresses back when it is not evacuated any more."""
+
+    async def scene(user: User) -> None:
+        await user.apply(service("web"))
+        (address,) = await user.until_served("web")
+        node, _ = slots(await user.get("web"))[address]
+        try:
+            left = await purelb(user, "evacuate", node, "--wait")
+            assert [one["ip"] for one in left["addresses"]] == [address]
+            heir = left["addresses"][0]["heir"]
+
+            def is_moved(one: Object) -> bool:
+                return [slot[0] for slot in slots(one).values()] == [heir]
+
+            await user.until("web", is_moved)
+        finally:
+            await kubectl(user, "purelb", "uncordon", node)
+        await user.until("web", lambda one: slots(one).get(address, ("",))[0] == node)
 
     story(scene)

@@ -104,10 +104,15 @@ def test_what_changes_is_shown_without_another_request(tmp_path: Path, command: 
     play(tmp_path, scenes.healthy(), work)
 
 
-def test_a_change_that_the_history_has_lost_is_seen_by_listing_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_status", [False, True], ids=["in the stream", "as HTTP status"])
+def test_a_change_that_the_history_has_lost_is_seen_by_listing_again(
+    tmp_path: Path, is_status: bool
+) -> None:
     """410 is no trouble: nobody is told of it."""
 
     async def work(stage: Stage) -> None:
+        if is_status:
+            stage.server.faults.add(Fault(action=Action.GONE_STATUS))
         await stage.put(scenes.service("shop/late"))
         watch = await Watch.begin(stage, "status", "--watch")
         await watch.shows("1 service(s) pending")
@@ -138,14 +143,17 @@ def test_a_watch_that_ends_with_an_error_is_begun_again(tmp_path: Path, code: in
     play(tmp_path, scenes.healthy(), work)
 
 
-def test_a_server_that_is_away_is_told_once_and_waited_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["", "pods"], ids=["all kinds", "one that is only wished for"])
+def test_a_server_that_is_away_is_told_once_and_waited_for(tmp_path: Path, kind: str) -> None:
     """What was shown stays; once the server is back, the answer is true again."""
 
     async def work(stage: Stage) -> None:
         watch = await Watch.begin(stage, "status", "--watch")
         await watch.shows("Overall: OK")
-        refused = stage.server.faults.add(Fault(action=Action.REFUSE, clients=frozenset({CLIENT})))
-        stage.server.drop_watches(CLIENT)
+        kinds = frozenset({kind} - {""})
+        away = Fault(action=Action.REFUSE, clients=frozenset({CLIENT}), resources=kinds)
+        refused = stage.server.faults.add(away)
+        stage.server.drop_watches(CLIENT, kind)
         assert (await watch.warns()).endswith("the right context?; trying again\n")
         stage.server.faults.remove(refused)
         await stage.put(scenes.service("shop/late"))
