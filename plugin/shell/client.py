@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from plugin.shell.proxy import proxy_of
 from purelb.api.durations import parse_duration
 from purelb.api.resources import DecodeError, decode_status
 
+HTTP_UNAUTHORIZED = 401
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 30.0
 
 
@@ -56,6 +58,7 @@ class Client:
                 f'the server "{target.server}" of the kubeconfig is not an http(s) URL'
             )
         self._login: Login = log_in(target)
+        self._renewing = threading.Lock()
         self._proxy = proxy_of(target, os.environ)
         self._seconds = _timeout(request_timeout)
         self._idle: list[http.client.HTTPConnection] = []  # append and pop are atomic
@@ -87,11 +90,20 @@ class Client:
         The first is empty, and tells that the server has begun to answer. Raises as `get` does,
         but not for what happens to the connection after that: who asks again learns of it.
         """
+        request, login = _Request(f"{path}?{urlencode(params)}"), self._login
+        try:
+            yield from self._lines(request, longest_silence)
+        except AnswerError as error:
+            if error.code != HTTP_UNAUTHORIZED or not self._is_renewed(login):
+                raise
+            yield from self._lines(request, longest_silence)
+
+    def _lines(self, request: _Request, longest_silence: float) -> Iterator[bytes]:
         try:
             with contextlib.closing(self._connect()) as connection:
                 wire = connection.sock  # which the answer takes over if it ends with it
                 wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                self._ask(connection, _Request(f"{path}?{urlencode(params)}"))
+                self._ask(connection, request)
                 with contextlib.closing(connection.getresponse()) as answer:
                     self._note_time(answer.getheader("Date"))
                     if answer.status >= 300:
@@ -110,6 +122,28 @@ class Client:
             self._idle.pop().close()
 
     def _send(self, request: _Request) -> bytes:
+        login = self._login
+        try:
+            return self._sent(request)
+        except AnswerError as error:
+            if error.code != HTTP_UNAUTHORIZED or not self._is_renewed(login):
+                raise
+            return self._sent(request)
+
+    def _is_renewed(self, login: Login) -> bool:
+        """Log in again, unless another thread has; tell whether that may help.
+
+        The tokens of programs and files end after minutes; what goes on outlives them.
+        """
+        if {"exec", "tokenFile"}.isdisjoint(self._target.user):
+            return False
+        with self._renewing:
+            if self._login is login:
+                self._login = log_in(self._target)
+                self.close()
+        return True
+
+    def _sent(self, request: _Request) -> bytes:
         while True:
             try:
                 connection, is_reused = self._idle.pop(), True
@@ -202,7 +236,7 @@ class Client:
             message = decode_status(body).message
         except DecodeError:
             message = ""
-        if code == 401:
+        if code == HTTP_UNAUTHORIZED:
             return AnswerError(
                 code,
                 f"{self._target.server} does not accept the credentials of context"

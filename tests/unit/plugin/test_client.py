@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import ipaddress
+import itertools
 import json
 import socket
 import ssl
@@ -34,9 +35,13 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     expired = 0  # lists that expire on their second page
     closes = False  # after each answer, without saying so
+    token = ""  # that is accepted; empty for any
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
+        if self.token not in self.headers.get("Authorization", ""):
+            self._answer(401, {"message": "Unauthorized"})
+            return
         if url.path.endswith("/services"):
             self._list("continue" in parse_qs(url.query))
             return
@@ -133,6 +138,32 @@ def test_whom_to_act_as_is_sent() -> None:
         seen = asked(found)
         assert seen["authorization"] == "Bearer t"
         assert (seen["impersonate-user"], seen["impersonate-group"]) == ("jane", "a")
+
+
+def test_a_token_that_ends_is_fetched_anew(tmp_path: Path) -> None:
+    """From the file, once for each refusal; a watch outlives the tokens of most providers."""
+    path = tmp_path / "token"
+    path.write_text("old")
+    user = {"tokenFile": str(path)}
+    with server(token="new") as url, client(Target(server=url, user=user)) as found:
+        with pytest.raises(PluginError, match="log in again"):
+            found.get("/x")
+        path.write_text("new")
+        assert asked(found)["authorization"] == "Bearer new"
+    path.write_text("old")
+    with server(token="new") as url, client(Target(server=url, user=user)) as found:
+        path.write_text("new")
+        first, second = itertools.islice(found.lines("/x", {}, 60.0), 2)
+        assert first == b""
+        assert json.loads(second)["authorization"] == "Bearer new"
+
+
+def test_a_token_of_the_kubeconfig_is_not_tried_twice() -> None:
+    """It would be the same."""
+    user = {"token": "old"}
+    expected = pytest.raises(PluginError, match="log in again")
+    with server(token="new") as url, client(Target(server=url, user=user)) as found, expected:
+        list(found.lines("/x", {}, 60.0))
 
 
 @pytest.mark.parametrize("expired", [0, 1, 2])
