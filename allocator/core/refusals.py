@@ -19,6 +19,10 @@ from purelb.api.problems import Problem, Reason
 SHOWN = 200  # characters of a provider's message
 MOST_TOLD = 3  # things that are wrong with one Service
 ALSO = "; also: "
+ELSEWHERE = (
+    "delete a Service that holds one, or name another ServiceGroup in annotation"
+    " purelb.io/service-group"
+)
 FULL = "exhausted: no available addresses"
 
 
@@ -77,40 +81,36 @@ def exhausted(pool: Pool, family: Family, ledger: Ledger) -> Problem:
     return Problem(
         reason=Reason.EXHAUSTED,
         detail=f"{start}: all {pool.capacity(family)} {family} addresses of {texts}{beside} are"
-        f" {use} and 0 are free{holder}; add a range, delete a Service that holds one, or name"
-        " another ServiceGroup in annotation purelb.io/service-group",
+        f" {use} and 0 are free{holder}; add a range, {ELSEWHERE}",
         pool=pool.name,
     )
 
 
 def guarded(address: IPAddress, guard: Guard, pool: Pool) -> Problem:
     """The address belongs to the cluster itself."""
-    return Problem(
-        reason=Reason.OTHER,
-        detail=f'{address} of pool "{pool.name}" belongs to {guard.owner} and is given to no'
+    return _of(
+        pool,
+        f'{address} of pool "{pool.name}" belongs to {guard.owner} and is given to no'
         " Service; choose another address, and take it out of the ServiceGroup's range",
-        pool=pool.name,
     )
 
 
 def reserved(address: IPAddress, service: ServiceKey, pool: Pool) -> Problem:
     """The address is kept for another Service."""
-    return Problem(
-        reason=Reason.OTHER,
-        detail=f'{address} of pool "{pool.name}" is reserved for Service {service}; choose another'
+    return _of(
+        pool,
+        f'{address} of pool "{pool.name}" is reserved for Service {service}; choose another'
         " address, or change spec.reservations of the ServiceGroup",
-        pool=pool.name,
     )
 
 
 def resting(rest: Rest, pool: Pool) -> Problem:
     """The address was released a short while ago."""
-    return Problem(
-        reason=Reason.OTHER,
-        detail=f'{rest.address} of pool "{pool.name}" was released by Service {rest.key} less than'
+    return _of(
+        pool,
+        f'{rest.address} of pool "{pool.name}" was released by Service {rest.key} less than'
         f" {pool.group.cool_down} ago and rests for now (spec.coolDown of the"
         " ServiceGroup); wait, or choose another address",
-        pool=pool.name,
     )
 
 
@@ -160,22 +160,20 @@ def outside(pin: IPAddress, pools: PoolSet) -> Problem:
 
 def silent(pool: Pool) -> Problem:
     """The provider of an external pool does not answer; the text is the same however it fails."""
-    return Problem(
-        reason=Reason.OTHER,
-        detail=f"{_provider(pool)} does not answer on socket {pool.group.socket}; it is asked again"
+    return _of(
+        pool,
+        f"{_provider(pool)} does not answer on socket {pool.group.socket}; it is asked again"
         " by itself as soon as it does: look at the sidecar's log",
-        pool=pool.name,
     )
 
 
 def unrecorded(pool: Pool, error: str) -> Problem:
     """What the provider may be asked for cannot be put on record, so that it is not asked."""
-    return Problem(
-        reason=Reason.OTHER,
-        detail=f"{_provider(pool)} is not asked, because the ConfigMap that records what it gives"
+    return _of(
+        pool,
+        f"{_provider(pool)} is not asked, because the ConfigMap that records what it gives"
         f" cannot be written ({error[:SHOWN]}); it is tried again and again: make room for it, or"
         " let the API server take it",
-        pool=pool.name,
     )
 
 
@@ -184,50 +182,50 @@ def provider_full(pool: Pool, message: str) -> Problem:
     return Problem(
         reason=Reason.EXHAUSTED,
         detail=f'pool "{pool.name}" {FULL}: {_provider(pool)} says'
-        f" {_quoted(message)}; add addresses there, delete a Service that holds one, or name"
-        " another ServiceGroup in annotation purelb.io/service-group",
+        f" {_quoted(message)}; add addresses there, {ELSEWHERE}",
         pool=pool.name,
     )
 
 
 def provider_refuses(pool: Pool, status: str, message: str) -> Problem:
     """The provider answered with a gRPC status that waiting alone may not cure."""
-    return Problem(
-        reason=Reason.OTHER,
-        detail=f"{_provider(pool)} refuses with {status}: {_quoted(message)}; change what it"
+    return _of(
+        pool,
+        f"{_provider(pool)} refuses with {status}: {_quoted(message)}; change what it"
         " complains of, there or on the Service; it is asked again now and then",
-        pool=pool.name,
     )
 
 
 def nonsense(pool: Pool, said: str) -> Problem:
     """The provider's reply breaks the protocol."""
-    return Problem(
-        reason=Reason.OTHER,
-        detail=f"{_provider(pool)} answered with {said}; correct the sidecar, it is asked again now"
+    return _of(
+        pool,
+        f"{_provider(pool)} answered with {said}; correct the sidecar, it is asked again now"
         " and then",
-        pool=pool.name,
     )
 
 
 def incomplete(pool: Pool, family: Family) -> Problem:
     """The provider's reply has no address of a family that was asked for."""
-    return Problem(
-        reason=Reason.OTHER,
-        detail=f"{_provider(pool)} gave no {family} address that was asked for; add some there, or"
+    return _of(
+        pool,
+        f"{_provider(pool)} gave no {family} address that was asked for; add some there, or"
         " change spec.ipFamilies or annotation purelb.io/addresses",
-        pool=pool.name,
     )
 
 
 def in_a_range(pool: Pool, address: IPAddress, home: Pool) -> Problem:
     """The provider's address lies in one of our own ranges, which give it as well."""
-    return Problem(
-        reason=Reason.OTHER,
-        detail=f"{_provider(pool)} gave {address}, which belongs to a range of ServiceGroup"
+    return _of(
+        pool,
+        f"{_provider(pool)} gave {address}, which belongs to a range of ServiceGroup"
         f' "{home.name}"; take it out of one of the two',
-        pool=pool.name,
     )
+
+
+def _of(pool: Pool, detail: str) -> Problem:
+    """Return a problem that is a pool's, and none of those that are counted by themselves."""
+    return Problem(reason=Reason.OTHER, detail=detail, pool=pool.name)
 
 
 def _provider(pool: Pool) -> str:
