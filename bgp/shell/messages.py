@@ -30,7 +30,11 @@ from purelb.api.addresses import IPAddress, IPNetwork
 from purelb.runtime import gobgp_pb2 as wire
 from purelb.runtime.rpc import pack, unpack
 
-DEFERRAL_SECONDS = 10  # a restarting engine waits so long for the tables of its other neighbors
+# A restarting engine waits so long for its neighbors' tables before it sends its own (RFC 4724
+# section 4.1). Ours are chosen without them, and until they are sent again a neighbor has the old
+# ones as stale: one more end would make it drop them at once (section 4.2). gobgpd 3.10 takes 0 for
+# 360.
+DEFERRAL_SECONDS = 1
 IMPORT_POLICY, EXPORT_POLICY = "purelb-import", "purelb-export"
 NOWHERE = {4: "0.0.0.0", 6: "::"}  # as a next hop: this host
 IGP = 0  # RFC 4271 section 5.1.1: the origin of a route that is not learned from others

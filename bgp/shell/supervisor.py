@@ -34,7 +34,8 @@ PING_SECONDS = 5.0  # between questions whether it still answers
 PINGS = 3  # without an answer, and it is killed
 STOP_SECONDS = 5.0
 LIVED = 30.0  # seconds after which an end is no crash loop
-BACKOFF = Backoff(first=0.25, longest=15.0)
+# Short beside the minutes for which neighbors keep routes with graceful restart.
+BACKOFF = Backoff(first=0.25, longest=5.0)
 LONGEST_LINE = 1 << 20  # bytes
 
 
