@@ -131,6 +131,17 @@ def test_the_reference_lists_every_event_and_no_other() -> None:
     assert sorted(first_column("events.md")) == sorted(worded | found_on_nodes | {"Parsed"})
 
 
+def test_no_module_words_events_that_is_not_looked_at() -> None:
+    """But that of a node's findings, whose checks are their reasons."""
+    worders = {
+        str(path.relative_to(ROOT))
+        for package in ("allocator", "bgp", "ipam", "nodeagent", "purelb", "upkeep")
+        for path in (ROOT / package).rglob("*.py")
+        if "Notice(" in path.read_text()
+    }
+    assert worders - {*WORDINGS, "purelb/api/problems.py"} <= {"nodeagent/core/findings.py"}
+
+
 @pytest.mark.parametrize(
     ("module", "program"), [(allocator_settings, "allocator"), (agent_settings, "agent")]
 )
@@ -163,6 +174,27 @@ def test_the_reference_lists_every_setting_of_the_sidecar_and_no_other() -> None
     assert {flag: variable for variable, flag in rows if flag} == known
     alone = {variable for variable, flag in rows if not flag}
     assert alone == {"GOBGP_SOCKET", "PURELB_LOG_LEVEL"}
+
+
+def test_the_reference_lists_every_flag_of_the_reference_provider_and_no_other() -> None:
+    """It reads no variable."""
+    source = (ROOT / "ipam/app.py").read_text()
+    rows = re.findall(
+        r"^\| - \| `--([a-z-]+)` \| ipam \|", (DOCS / "reference/settings.md").read_text(), re.M
+    )
+    assert sorted(rows) == sorted(re.findall(r'add_argument\(\s*"--([a-z-]+)"', source))
+
+
+def test_nobody_else_reads_a_variable_of_ours() -> None:
+    """Settings are read in the modules whose settings the reference lists, but for the Jobs'."""
+    packages = ("allocator", "bgp", "ipam", "nodeagent", "purelb")
+    readers = {
+        str(path.relative_to(ROOT))
+        for package in packages
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r'"PURELB_[A-Z_]+"', path.read_text())
+    }
+    assert readers == {f"{name}/settings.py" for name in ("allocator", "bgp", "nodeagent")}
 
 
 def test_the_reference_of_values_is_complete() -> None:
