@@ -1,7 +1,8 @@
 # Images of the programs: buildah bud --target allocator|lbnodeagent|k8gobgp|ipam .   (make images)
 #
 # A program's image holds what it imports, a Python and nothing else: no shell, no package manager.
-# Debian's packages are unpacked, not installed, since none of them needs its scripts here.
+# Debian's packages are unpacked, not installed, since none of them needs its scripts here; they are
+# pinned by hashes, as the libraries are. The base only builds: nothing of it is in an image.
 ARG BASE=debian:bookworm-slim
 
 FROM ${BASE} AS build
@@ -32,25 +33,16 @@ RUN python3 -m venv /venv \
 
 # The root of every image: Python with what its standard library and wheels link to.
 FROM build AS root
-COPY tools/rootfs.sh .
-RUN ./rootfs.sh /root-fs libc6 libgcc-s1 libstdc++6 zlib1g libbz2-1.0 liblzma5 libexpat1 libffi8 \
-      libssl3 libsqlite3-0 libuuid1 python3-minimal python3.11-minimal libpython3.11-minimal \
-      libpython3-stdlib libpython3.11-stdlib
+COPY tools/rootfs.sh requirements/debian.txt .
+RUN ./rootfs.sh /root-fs debian.txt python
 # And `ip`, for a person who looks at a node.
 FROM build AS root-with-ip
-COPY tools/rootfs.sh .
-RUN ./rootfs.sh /root-fs libc6 libgcc-s1 libstdc++6 zlib1g libbz2-1.0 liblzma5 libexpat1 libffi8 \
-      libssl3 libsqlite3-0 libuuid1 python3-minimal python3.11-minimal libpython3.11-minimal \
-      libpython3-stdlib libpython3.11-stdlib \
-      iproute2 libbpf1 libelf1 libmnl0 libcap2 libbsd0 libmd0 libselinux1 libpcre2-8-0
-
+COPY tools/rootfs.sh requirements/debian.txt .
+RUN ./rootfs.sh /root-fs debian.txt python ip
 # And gobgpd, with the command line that `kubectl purelb gobgp` runs.
 FROM build AS root-with-gobgp
-COPY tools/rootfs.sh .
-RUN ./rootfs.sh /root-fs libc6 libgcc-s1 libstdc++6 zlib1g libbz2-1.0 liblzma5 libexpat1 libffi8 \
-      libssl3 libsqlite3-0 libuuid1 python3-minimal python3.11-minimal libpython3.11-minimal \
-      libpython3-stdlib libpython3.11-stdlib \
-      iproute2 libbpf1 libelf1 libmnl0 libcap2 libbsd0 libmd0 libselinux1 libpcre2-8-0 gobgpd
+COPY tools/rootfs.sh requirements/debian.txt .
+RUN ./rootfs.sh /root-fs debian.txt python ip gobgp
 
 FROM scratch AS allocator
 COPY --from=root /root-fs /

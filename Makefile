@@ -15,8 +15,8 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 3
 REST := tests --ignore=tests/unit --ignore=tests/properties --ignore=tests/e2e
 
-.PHONY: help setup lock demo up down fmt lint types imports check unit test soak soak-allocator
-.PHONY: soak-heartbeats chaos soak-bgp bench control-plane e2e plugin screenshots images sbom docs release-check proto clean
+.PHONY: help setup lock lock-images demo up down fmt lint types imports check unit test soak soak-allocator
+.PHONY: soak-heartbeats chaos soak-bgp bench control-plane e2e plugin screenshots images images-again sbom docs release-check proto clean
 
 help: ## Show this help
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ $(STAMP): requirements/dev.txt pyproject.toml tools/needs.sh
 
 lock: $(STAMP) ## Pin the dependencies anew, with hashes, from pyproject.toml
 	@tools/lock.sh $(BIN)/uv
+
+lock-images: ## Pin the images' Debian packages anew, with hashes (on Debian 12)
+	@tools/lock-debian.sh
 
 demo: $(STAMP) ## Watch a cluster of three network namespaces do it all
 	@$(BIN)/python -m playground demo
@@ -99,6 +102,9 @@ screenshots: $(STAMP) ## Make the pictures in docs/images anew (the page needs c
 images: $(STAMP) ## Build the images (needs buildah), and look at them
 	@tools/images.sh "$$($(BIN)/python -c 'import purelb; print(purelb.VERSION)')" $(IMAGES)
 	@$(PYTEST) -s tests/images
+
+images-again: $(STAMP) ## Build the images anew, without caches, and compare (after: make images)
+	@SAME_AS="$$($(BIN)/python -c 'import purelb; print(purelb.VERSION)')" tools/images.sh again $(IMAGES)
 
 sbom: ## Write the images' bills of materials (after: make images)
 	@tools/sbom.sh build/sbom $(IMAGES)

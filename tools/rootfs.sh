@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Unpacks Debian packages into a folder, as the root of an image: rootfs.sh FOLDER PACKAGE...
-# Runs in a Debian container with binutils. The packages are named one by one; that no library is
-# missing is checked at the end.
+# Unpacks Debian packages into a folder, as the root of an image: rootfs.sh FOLDER LOCK SET...
+# Runs in a Debian container with binutils. LOCK names the packages of each set, their versions and
+# hashes (tools/lock-debian.sh); that no library is missing is checked at the end.
 set -euo pipefail
-root=$1; shift
+root=$1 lock=$(realpath "$2"); shift 2
+architecture=$(dpkg --print-architecture)
 mkdir -p "$root"/usr/{bin,sbin,lib,lib64,share} "$root"/{etc,run,tmp,var,proc,sys,dev} debs
 for name in bin sbin lib lib64; do ln -sfn "usr/$name" "$root/$name"; done  # as in any Debian now
 ln -sfn /run "$root/var/run"
 apt-get update -qq
-(cd debs && apt-get download -qq "$@")
+wanted=$(awk -v arch="$architecture" -v sets=" $* " '$3 == arch && index(sets, " " $1 " ")' "$lock")
+[ -n "$wanted" ] || { echo "$lock has nothing for $architecture" >&2; exit 1; }
+(cd debs && apt-get download -qq -o APT::Sandbox::User=root $(awk '{print $2 "=" $4}' <<< "$wanted")) ||
+  { echo "Debian has other versions than those that are locked: make lock-images" >&2; exit 1; }
+diff <(sha256sum debs/*.deb | cut -d ' ' -f 1 | sort) <(awk '{print $5}' <<< "$wanted" | sort) ||
+  { echo "a package is not the one that is locked" >&2; exit 1; }
 for package in debs/*.deb; do
   dpkg-deb --fsys-tarfile "$package" | tar -x -C "$root" --keep-directory-symlink
   # Name, version and source: what the bill of materials is made of.

@@ -26,6 +26,7 @@ PROGRAMS = {
 TOOLS = {"lbnodeagent": {"ip"}, "k8gobgp": {"ip", "gobgp", "gobgpd"}}
 LARGEST = 120_000_000  # bytes, unpacked
 SBOM = Path(__file__).parents[2] / "tools/sbom.py"
+LOCK = Path(__file__).parents[2] / "requirements/debian.txt"
 
 
 def buildah(*arguments: str) -> str:
@@ -105,6 +106,19 @@ def test_an_image_holds_nothing_that_its_user_could_write(image: tuple[str, Path
         if not path.is_symlink() and path.lstat().st_mode & 0o002 and path.name != "tmp"
     ]
     assert not found
+
+
+def test_an_image_has_the_packages_that_are_locked(image: tuple[str, Path]) -> None:
+    """In the versions of the list, and no other."""
+    _, root = image
+    lines = (root / "usr/share/packages.txt").read_text().splitlines()
+    locked = {
+        (name, version)
+        for line in LOCK.read_text().splitlines()
+        if not line.startswith("#")
+        for _, name, _, version, _ in [line.split()]
+    }
+    assert {tuple(line.split()[:2]) for line in lines} <= locked
 
 
 def test_the_bill_of_materials_names_every_library(image: tuple[str, Path]) -> None:

@@ -17,6 +17,12 @@ PROGRAMS = {
     "k8gobgp": "bgp",
     "ipam": "ipam",
 }
+# Set, name, architecture, version, hash.
+LOCK = [
+    line.split()
+    for line in (ROOT / "requirements/debian.txt").read_text().splitlines()
+    if not line.startswith("#")
+]
 OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 
 
@@ -71,7 +77,20 @@ def test_the_chart_asks_for_images_that_are_built() -> None:
     assert set(re.findall(r"purelb-kopf/(\w+):", text)) <= set(PROGRAMS)
 
 
-def test_libraries_are_pinned_by_hashes_and_no_base_is_a_moving_target() -> None:
-    """`latest` would make two builds of one commit differ."""
+def test_what_is_in_an_image_is_pinned_by_hashes() -> None:
+    """Libraries by pip's lists, Debian's packages by one of ours; nothing is of the base."""
     assert DOCKERFILE.count("--require-hashes") == len(PROGRAMS)
     assert "latest" not in DOCKERFILE
+    assert len(re.findall(r"^FROM scratch AS ", DOCKERFILE, re.M)) == len(PROGRAMS)
+    unpacked = re.findall(r"rootfs.sh /root-fs (\S+) (.*)$", DOCKERFILE, re.M)
+    assert {lock for lock, _ in unpacked} == {"debian.txt"}
+    assert {name for _, sets in unpacked for name in sets.split()} == {one[0] for one in LOCK}
+
+
+def test_every_package_is_locked_for_every_architecture() -> None:
+    """With a version and a hash, once."""
+    assert {len(one) for one in LOCK} == {5}
+    assert all(re.fullmatch("[0-9a-f]{64}", one[4]) for one in LOCK)
+    names = {one[1] for one in LOCK}
+    wanted = sorted((name, architecture) for name in names for architecture in ("amd64", "arm64"))
+    assert sorted((one[1], one[2]) for one in LOCK) == wanted
