@@ -92,6 +92,15 @@ def test_the_chart_and_the_manifest_run_the_same_pods(name: str) -> None:
     assert [entry for entry in theirs["env"] if entry not in ours["env"]] == []
 
 
+def test_the_chart_and_the_manifest_run_the_same_sidecar() -> None:
+    """But for the image's tag; the agent's container needs nothing of it."""
+    (written,) = (pod_spec(one) for one in rights.documents("bgp/sidecar.yaml"))
+    charted = pod_spec(one(render("--set", "image.tag=dev"), "DaemonSet", "lbnodeagent"))
+    (_, ours), (theirs,) = charted["containers"], written["containers"]
+    assert {**ours, "image": theirs["image"]} == theirs
+    assert [volume for volume in charted["volumes"] if "emptyDir" in volume] == written["volumes"]
+
+
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_the_chart_and_the_manifest_roll_out_alike(name: str) -> None:
     """One agent at a time; a new allocator before the old one goes."""
