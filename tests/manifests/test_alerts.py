@@ -249,6 +249,33 @@ CASES = (
         minutes=26,
         summary="Addresses move from node to node",
     ),
+    Case(
+        alert="PurelbBgpSessionDown",
+        fires={f"k8gobgp_neighbors_active{NODE}": "0 1 0 1 0 1 0 1 0 1 0 1"},
+        quiet={f"k8gobgp_neighbors_active{NODE}": "0 1 1 1 0x99"},
+        minutes=6,
+        labels={"instance": "n1"},
+        summary="BGP sessions at n1 are not up",
+    ),
+    Case(
+        alert="PurelbBgpEngineDown",
+        fires={'k8gobgp_gobgpd_connection_status{instance="n1",endpoint="e"}': "0x99"},
+        quiet={'k8gobgp_gobgpd_connection_status{instance="n1",endpoint="e"}': "1x99"},
+        minutes=2,
+        labels={"instance": "n1", "endpoint": "e"},
+        summary="gobgpd at n1 does not answer",
+    ),
+    Case(
+        alert="PurelbBgpConfigurationUnused",
+        fires={
+            f'k8gobgp_configuration_ready{{instance="{node}",namespace="a",name="b"}}': value
+            for node, value in (("n1", "0x99"), ("n2", "1x99"))
+        },
+        quiet={'k8gobgp_configuration_ready{instance="n1",namespace="a",name="b"}': "1x99"},
+        minutes=10,
+        labels={"namespace": "a", "name": "b"},
+        summary="BGPConfiguration a/b is not used as it is",
+    ),
 )
 
 

@@ -30,10 +30,10 @@ SCRAPED = frozenset({"instance", "job", "le"})  # labels that scraping and histo
 HISTOGRAM = re.compile(r"_(bucket|sum|count)$")
 FUNCTIONS = frozenset(
     {"absent", "count", "deriv", "histogram_quantile", "increase", "max", "min", "or", "and"}
-    | {"predict_linear", "rate", "sum", "vector", "by", "unless", "on"}
+    | {"max_over_time", "predict_linear", "rate", "sum", "vector", "by", "unless", "on"}
 )
 OVER_TIME = frozenset({"rate", "increase"})
-SELECTOR = re.compile(r"(purelb_\w+)(?:\{([^}]*)\})?(\[\w+\])?")
+SELECTOR = re.compile(r"((?:purelb|k8gobgp)_\w+)(?:\{([^}]*)\})?(\[\w+\])?")
 SEVERITIES = {"critical", "warning", "info"}
 
 Rule = Mapping[str, Any]
@@ -91,8 +91,8 @@ def test_an_expression_is_well_formed(where: str, expression: str) -> None:
     for name, _, is_windowed in series(expression):
         kind = METRICS[name][0]
         assert is_windowed or kind == "gauge", f"{where}: {name} is a {kind}"
-    for function in re.findall(r"(\w+)\(purelb_\w+(?:\{[^}]*\})?\[", outside):
-        assert function in OVER_TIME | {"deriv", "predict_linear"}
+    for function in re.findall(r"(\w+)\((?:purelb|k8gobgp)_\w+(?:\{[^}]*\})?\[", outside):
+        assert function in OVER_TIME | {"deriv", "max_over_time", "predict_linear"}
 
 
 @pytest.mark.parametrize("rule", tuple(rules()), ids=lambda rule: rule["alert"])
