@@ -17,8 +17,11 @@ from playground.apiserver.faults import Action, Fault
 from playground.apiserver.kinds import CollectionName
 from playground.apiserver.managers import Trail
 from plugin.cli.root import run
+from plugin.core.catalog import DOCUMENTS
+from plugin.core.wire import schema_of
 from tests.plugin import scenes
 from tests.plugin.scenes import Object
+from tests.plugin.schema import errors
 from tests.plugin.stage import ROOT, Result, Stage, play
 from tests.plugin.test_schemas import commands
 
@@ -55,14 +58,15 @@ def everything() -> list[Object]:
     ]
 
 
-async def each(stage: Stage, *options: str) -> dict[str, Result]:
-    """Run all commands and return what they came to."""
+async def each(stage: Stage, *options: str, output: str = "") -> dict[str, Result]:
+    """Run all commands, or those that have documents, and return what they came to."""
     folder = stage.kubeconfig.parent
     (folder / "pools.yaml").write_text(POOLS)
     found: dict[str, Result] = {}
-    for name in sorted(set(commands()) - ENDLESS):
+    for name in sorted(DOCUMENTS if output else set(commands()) - ENDLESS):
         words = [word.format(folder=folder) for word in WORDS.get(name, [])]
         line = ["--kubeconfig", str(stage.kubeconfig), *options, *name.split(), *words]
+        line += ["--output", output] if output else []
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = await asyncio.to_thread(run, line)
@@ -180,3 +184,22 @@ def test_every_command_copes_without_the_crds_of_today(
             assert what in found[name].err, name
 
     play(tmp_path, objects, work, crds=None)
+
+
+@pytest.mark.parametrize("prepare", [_nothing, _half_broken], ids=["whole", "half broken"])
+def test_every_document_is_as_its_schema_says(
+    tmp_path: Path, prepare: Callable[[Stage], Awaitable[None]]
+) -> None:
+    """Whatever the cluster is like: scripts read it."""
+
+    async def work(stage: Stage) -> None:
+        await prepare(stage)
+        found = await each(stage, output="json")
+        shown = {name: one for name, one in found.items() if one.out.startswith("{")}
+        if prepare is _nothing:
+            assert set(shown) == set(DOCUMENTS)
+        for name, one in shown.items():
+            schema = schema_of(DOCUMENTS[name])
+            assert list(errors(one.json, schema, schema)) == [], name
+
+    play(tmp_path, everything(), work)
