@@ -22,7 +22,7 @@ STEADY = 10.0  # seconds: a watch that lasted this long was no failure
 MISSING = 60.0  # seconds until a kind that the API server lacks is asked for again
 BACKOFF = Backoff(first=0.2, longest=30.0)
 REST = 0.1  # seconds between two looks at least, and
-SHARE = 4.0  # times what the last one cost: it takes a fifth of a processor at most
+SHARE = 4.0  # times the work that came of the last: that takes a fifth of a processor at most
 HTTP_GONE = 410
 
 
@@ -36,6 +36,7 @@ class Following:
         self._change = threading.Condition()
         self._feeds = [_Feed(cluster, kind, self._change) for kind in (*needs, *wishes)]
         self._looked_at: float | None = None
+        self._worked_at = 0.0  # processor time at the end of the last look
 
     def look(self, longest: float) -> Snapshot:
         """Return everything as soon as there is news, or after so many seconds; at once first.
@@ -49,7 +50,7 @@ class Following:
             with self._change:
                 self._change.wait_for(lambda: all(feed.is_known for feed in self._feeds))
         else:
-            time.sleep(max(REST, SHARE * (time.monotonic() - self._looked_at)))
+            time.sleep(max(REST, SHARE * (time.process_time() - self._worked_at)))
             left = self._looked_at + longest - time.monotonic()
             with self._change:
                 self._change.wait_for(self._has_news, max(0.0, left))
@@ -61,7 +62,7 @@ class Following:
                     raise one.error
             return self._cluster.snapshot(outcomes, self._needs)
         finally:
-            self._looked_at = time.monotonic()
+            self._looked_at, self._worked_at = time.monotonic(), time.process_time()
 
     def _has_news(self) -> bool:
         return any(feed.has_news for feed in self._feeds)
