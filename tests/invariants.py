@@ -197,7 +197,8 @@ def _could_have(
         return bool(pinned) and is_eager
     if _is_multi(service, group):
         return False
-    found = [_first_open(service, family, group, others, groups) is not None for family in rest]
+    chain = [group, *_fallbacks(service, groups)]
+    found = [_has_room(service, family, chain, others, groups) for family in rest]
     return bool(pinned) or any(found) if is_eager else all(found)
 
 
@@ -252,6 +253,36 @@ def _is_allowed(namespace: str, group: Object, groups: Collection[Object]) -> bo
     }
     listed = group["spec"].get("namespaces", ())
     return namespace in listed or not (enforcing & set(listed) or namespace in enforcing)
+
+
+def _fallbacks(service: Object, groups: Collection[Object]) -> list[Object]:
+    """Return the groups that may serve a Service whose own is full, in its order."""
+    by_name = {group["metadata"]["name"]: group for group in groups}
+    names = annotation(service, "fallback-groups").split(",")
+    found = [by_name[one.strip()] for one in names if one.strip() in by_name]
+    namespace = service["metadata"]["namespace"]
+    return [group for group in found if _is_allowed(namespace, group, groups)]
+
+
+def _has_room(
+    service: Object,
+    family: str,
+    chain: Collection[Object],
+    others: Collection[Object],
+    groups: Collection[Object],
+) -> bool:
+    """Tell whether one of the groups has an address; only those that are full are passed over."""
+    for group in chain:
+        if _first_open(service, family, group, others, groups) is not None:
+            return True
+        key = annotation(service, "allow-shared-ip")
+        named = [one for one, owner in _reserved(group).items() if owner == name(service)]
+        for other in others:
+            if annotation(other, "allocated-by") == "PureLB" and key:
+                named += shown(other) if annotation(other, "allow-shared-ip") == key else ()
+        if any(has(group, one) and family_of(one) == family for one in named):
+            return False  # one address alone would do, and cannot be had
+    return False
 
 
 def _first_open(

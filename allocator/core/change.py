@@ -24,9 +24,13 @@ def origin_of(pools: PoolSet, facts: Facts, grant: Grant) -> Origin | None:
 
     Addresses that are new, or not seen in the cluster yet, or seen without the brand, need all of
     it. Which pool an address came from is taken from the first decision, else from where it lies.
+    New addresses name their pool alone, as PureLB has it, but where groups stand in for each other.
     """
     if grant.allocations:
         chosen = [allocation.pool for allocation in grant.allocations]
+        if annotations.FALLBACK_GROUPS in facts.service.annotations:
+            homes = (pools.locate(address) for address in facts.kept)
+            chosen = [*(home for home in homes if home is not None), *chosen]
         names = [pool.name for pool in chosen]
         return Origin(
             allocated_from=", ".join(names if grant.is_pinned else dict.fromkeys(names)),

@@ -17,7 +17,7 @@ from allocator.core.multi import Ranges, home_of, place_multi
 from allocator.core.place import Lack, Placement, place, place_pinned
 from allocator.core.pool import PoolSet
 from allocator.core.request import AddressRequest
-from allocator.core.select import Selection, select
+from allocator.core.select import Selection, fallbacks, select
 from allocator.core.world import World
 from purelb.api.addresses import Family, family_of
 from purelb.api.identifiers import PoolName
@@ -106,7 +106,9 @@ def _single(world: World, ledger: Ledger, facts: Facts, request: AddressRequest)
         )
         placement, warning = _not_multi(request, selection, placement)
     else:
-        placement, warning = place(request, rest, selection.pool, ledger), selection.warning
+        others = fallbacks(world.pools, request.namespace, request.fallbacks)
+        placement = place(request, rest, (selection.pool, *others), ledger)
+        warning = selection.warning
     if (placement.lacks or placement.ask) and not request.is_best_effort:
         pinned = Placement()
     both = Placement(

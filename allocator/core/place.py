@@ -5,7 +5,7 @@ pool (`select`), what is then written (`decide`). Nothing here changes the ledge
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from allocator.core import refusals
@@ -17,7 +17,7 @@ from allocator.core.pool import Pool, PoolSet, Range
 from allocator.core.request import AddressRequest
 from allocator.core.select import check
 from purelb.api.addresses import AddressRange, Family, IPAddress, family_of
-from purelb.api.problems import Problem
+from purelb.api.problems import Problem, Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,20 +42,22 @@ class Placement:
 
 
 Found: TypeAlias = Allocation | Lack
+Candidate: TypeAlias = Pool | Problem  # a pool, or why one that was named is of no use
 
 
 def place(
-    request: AddressRequest, missing: Collection[Family], pool: Pool, ledger: Ledger
+    request: AddressRequest, missing: Collection[Family], pools: Sequence[Candidate], ledger: Ledger
 ) -> Placement:
-    """Choose one address of a pool for each missing family, in the request's order.
+    """Choose one address for each missing family, in the request's order.
 
-    All or nothing, unless the request takes what it can get. Without any family in the request
-    (API servers that do not fill ipFamilies) it is IPv6, and IPv4 only if that fails.
+    Of the first pool, and of those behind it only where it is full. All or nothing, unless the
+    request takes what it can get. Without any family in the request (API servers that do not fill
+    ipFamilies) it is IPv6, and IPv4 only if that fails.
     """
     if not request.families:
-        return _either(request, pool, ledger)
+        return _either(request, pools, ledger)
     found = [
-        find(request, pool, family, ledger) for family in request.families if family in missing
+        _first(request, pools, family, ledger) for family in request.families if family in missing
     ]
     return combined(request, found)
 
@@ -130,8 +132,29 @@ def combined(request: AddressRequest, found: Sequence[Found]) -> Placement:
     return Placement(allocations=allocations, lacks=lacks, counts=balanced)
 
 
-def _either(request: AddressRequest, pool: Pool, ledger: Ledger) -> Placement:
-    found = [find(request, pool, family, ledger) for family in (Family.IPV6, Family.IPV4)]
+def _first(
+    request: AddressRequest, pools: Sequence[Candidate], family: Family, ledger: Ledger
+) -> Found:
+    """Choose an address in the first pool that has one left, or tell of all that have none."""
+    lacks: list[Lack] = []
+    for pool in pools:
+        found = (
+            find(request, pool, family, ledger) if isinstance(pool, Pool) else Lack(problem=pool)
+        )
+        if isinstance(found, Allocation):
+            return found
+        lacks.append(found)
+        if isinstance(pool, Pool) and found.problem.reason is not Reason.EXHAUSTED:
+            break  # it is not room that is missing
+    return replace(
+        lacks[0],
+        problem=refusals.all_of([lack.problem for lack in lacks]) or lacks[0].problem,
+        wants=frozenset(want for lack in lacks for want in lack.wants),
+    )
+
+
+def _either(request: AddressRequest, pools: Sequence[Candidate], ledger: Ledger) -> Placement:
+    found = [_first(request, pools, family, ledger) for family in (Family.IPV6, Family.IPV4)]
     for entry in found:
         if isinstance(entry, Allocation):
             return combined(request, [entry])

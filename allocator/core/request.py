@@ -42,13 +42,15 @@ class AddressRequest:
     """What a Service asks for.
 
     `families` is spec.ipFamilies, empty on API servers that do not fill it. `group` is the
-    service-group annotation, None without one; an empty name counts. `pins` has at most one address
+    service-group annotation, None without one; an empty name counts. `fallbacks` are the groups to
+    serve it, in order, where that one is full. `pins` has at most one address
     for each family that is asked for. `multi_pool` is None where the pool decides.
     """
 
     key: ServiceKey
     families: tuple[Family, ...]
     group: PoolName | None
+    fallbacks: tuple[PoolName, ...]
     pins: tuple[IPAddress, ...]
     is_best_effort: bool
     sharing: SharingKey
@@ -92,6 +94,7 @@ def request_of(
         key=service.key,
         families=service.families,
         group=group_of(service),
+        fallbacks=_fallbacks(keys.get(annotations.FALLBACK_GROUPS, "")),
         pins=pins,
         is_best_effort=service.family_policy == "PreferDualStack",
         sharing=sharing_of(service),
@@ -142,6 +145,11 @@ def _pins(service: ServiceView) -> tuple[IPAddress, ...]:
             )
         pins[family] = address
     return tuple(pins.values())
+
+
+def _fallbacks(text: str) -> tuple[PoolName, ...]:
+    names = (PoolName(part.strip()) for part in text.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _flag(text: str | None) -> bool | None:

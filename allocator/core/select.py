@@ -4,7 +4,7 @@ Belongs here: the choice and its refusals. Does not: whether the pool has a free
 Called by `decide` and `explain`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from allocator.core.pool import Pool, PoolSet
@@ -47,6 +47,24 @@ def select(pools: PoolSet, key: ServiceKey, group: PoolName | None) -> Selection
         f' pool "{DEFAULT}" is used instead',
     )
     return _selection(check(pools, namespace, DEFAULT), warning)
+
+
+def fallbacks(
+    pools: PoolSet, namespace: str, names: Iterable[PoolName]
+) -> tuple[Pool | Problem, ...]:
+    """Return the pools of these names, in their order, or why one cannot take what others lack."""
+    found: list[Pool | Problem] = []
+    for name in names:
+        pool = check(pools, namespace, name)
+        if isinstance(pool, Pool) and pool.is_external:
+            pool = Problem(
+                reason=Reason.OTHER,
+                detail=f'pool "{name}" is external and cannot stand in for another; name a local or'
+                " remote ServiceGroup in annotation purelb.io/fallback-groups",
+                pool=name,
+            )
+        found.append(pool)
+    return tuple(found)
 
 
 def check(pools: PoolSet, namespace: str, name: PoolName) -> Pool | Problem:

@@ -119,6 +119,7 @@ def _request(service: ServiceView) -> str:
     parts = [f"{' and '.join(service.families) or 'any family'}"]
     for name, key in (
         ("from group", annotations.SERVICE_GROUP),
+        ("if that is full from", annotations.FALLBACK_GROUPS),
         ("addresses", annotations.ADDRESSES),
         ("sharing key", annotations.SHARING_KEY),
     ):

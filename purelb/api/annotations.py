@@ -15,6 +15,7 @@ BRAND = "PureLB"  # value of ALLOCATED_BY
 
 # Users write these on Services.
 SERVICE_GROUP = "purelb.io/service-group"
+FALLBACK_GROUPS = "purelb.io/fallback-groups"  # names separated by commas, in order
 ADDRESSES = "purelb.io/addresses"
 SHARING_KEY = "purelb.io/allow-shared-ip"
 ALLOW_LOCAL = "purelb.io/allow-local"

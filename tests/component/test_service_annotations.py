@@ -21,6 +21,8 @@ TABLE: dict[str, dict[str, str]] = {
         "wrong": 'unknown pool "wrong": ServiceGroup purelb-system/wrong is not usable: ',
         "shop-only": 'namespace denied: pool "shop-only" serves only shop',
     },
+    # Read only where the group is full, and told then.
+    annotations.FALLBACK_GROUPS: {"": SERVED, ",": SERVED, "nowhere": SERVED},
     annotations.ADDRESSES: {
         "": "invalid user-specified address: purelb.io/addresses is empty",
         " ": "invalid user-specified address: purelb.io/addresses is empty",

@@ -28,6 +28,7 @@ WISHES: tuple[dict[str, str], ...] = (
     {},
     {"purelb.io/service-group": "other"},
     {"purelb.io/service-group": "missing"},
+    {"purelb.io/service-group": "other", "purelb.io/fallback-groups": "missing, default"},
     {"purelb.io/allow-shared-ip": "key"},
     {"purelb.io/allow-shared-ip": "key"},
     {"purelb.io/addresses": "192.0.2.3"},

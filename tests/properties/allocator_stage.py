@@ -47,6 +47,8 @@ ANNOTATIONS = (
     {"purelb.io/addresses": None},
     {"purelb.io/service-group": "other"},
     {"purelb.io/service-group": None},
+    {"purelb.io/fallback-groups": "other, default"},
+    {"purelb.io/fallback-groups": None},
     {"purelb.io/multi-pool": "true"},
     {"purelb.io/multi-pool": None},
     {"purelb.io/re-evaluate": "true"},
