@@ -109,6 +109,35 @@ def test_a_value_of_no_use_is_told_or_does_no_harm(key: str, value: str, words: 
     scenario(work)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param("www.example.com", "invalid user-specified address", id="name"),
+        pytest.param(" ", "spec.loadBalancerIP is empty", id="blank"),
+        pytest.param("2001:db8::1", "spec.loadBalancerIP has 2001:db8::1, but", id="family"),
+        pytest.param("203.0.113.7", '"203.0.113.7" does not belong to any group', id="outside"),
+        pytest.param("192.0.2.0", "192.0.2.0 is already in use by", id="taken"),
+    ],
+)
+def test_the_field_that_pins_an_address_is_judged_like_the_annotation(
+    text: str, words: str
+) -> None:
+    """`spec.loadBalancerIP`: the API server takes any text."""
+
+    async def work(api: Api) -> None:
+        await _arrange(api)
+        async with allocator(api):
+            await api.service("holder")
+            assert await api.addresses("holder") == ["192.0.2.0"]
+            await api.service("bad", loadBalancerIP=text, ipFamilies=["IPv4"])
+            assert words in (await api.warning("bad"))["message"]
+            await api.service("good")
+            await api.addresses("good")
+            assert ingress(await api.get("bad")) == []
+
+    scenario(work)
+
+
 async def _arrange(api: Api) -> None:
     """Create a good group, one that is not accepted, and one for another namespace."""
     await api.group()

@@ -123,6 +123,7 @@ STATUSES = {
     "down": ("UNAVAILABLE", Reason.OTHER, "does not answer on socket /run/x.sock"),
     "hung": ("DEADLINE_EXCEEDED", Reason.OTHER, "does not answer on socket /run/x.sock"),
     "full": ("RESOURCE_EXHAUSTED", Reason.EXHAUSTED, "exhausted: no available addresses"),
+    "exists": ("ALREADY_EXISTS", Reason.OTHER, 'refuses with ALREADY_EXISTS: "go away"'),
     "refused": ("PERMISSION_DENIED", Reason.OTHER, 'refuses with PERMISSION_DENIED: "go away"'),
 }
 
@@ -216,6 +217,21 @@ def test_a_family_added_later_is_asked_for_beside_the_one_that_is_there() -> Non
     cluster.reply(web, "198.51.100.1", "2001:db8:5::1")
     cluster.converge()
     assert cluster.ingress(web) == ("198.51.100.1", "2001:db8:5::1")
+
+
+def test_a_provider_that_has_given_already_takes_nothing_away() -> None:
+    """It is asked again; the Service keeps its address and says what is missing."""
+    cluster = Cluster(NETBOX)
+    web = cluster.create("web")
+    cluster.reply(web, "198.51.100.1")
+    cluster.converge()
+    cluster.edit(web, spec={"ipFamilies": ["IPv4", "IPv6"]})
+    cluster.step(web)
+    cluster.fail(web, "ALREADY_EXISTS")
+    cluster.converge()
+    assert cluster.ingress(web) == ("198.51.100.1",)
+    assert "ALREADY_EXISTS" in cluster.services[web].conditions[0].message
+    assert cluster.asked(web) is not None
 
 
 def test_only_the_missing_family_is_asked_for_where_a_range_gave_the_other() -> None:
