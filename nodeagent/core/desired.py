@@ -30,9 +30,15 @@ from purelb.api.addresses import IPAddress
 from purelb.api.groups import Fencing
 from purelb.api.identifiers import Instant
 from purelb.core.lease import MARGIN, LeaseState
+from purelb.core.steps import Steps, chunks, finished
 
 
 def desire(facts: Facts, now: Instant) -> DesiredState:
+    """Return what this node should carry now, in one go."""
+    return finished(desire_in_steps(facts, now))
+
+
+def desire_in_steps(facts: Facts, now: Instant) -> Steps[DesiredState]:
     """Return what this node should carry now.
 
     A process that has never renewed its Lease adds nothing and withdraws nothing: what it finds was
@@ -62,7 +68,9 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
         claims=dict(facts.claims),
         silent=facts.silent,
     )
+    yield
     work = remaining(facts.memory, inputs, now)
+    yield
     memory = _configured(facts.memory, config)
     selection = _selection(common, observed, work, memory, now)
     memory = _remembered(memory, facts, common, selection, now)
@@ -81,7 +89,7 @@ def desire(facts: Facts, now: Instant) -> DesiredState:
         entries=work.entries,
         now=now,
     )
-    return _decide(context, inputs, work, memory)
+    return (yield from _decide(context, inputs, work, memory))
 
 
 def _unready(selection: Selection, memory: Memory) -> DesiredState:
@@ -190,19 +198,22 @@ def _selection(
     return select(observed, common.config, vips, presence=memory.presence, now=now)
 
 
-def _decide(context: Context, inputs: Inputs, work: Work, memory: Memory) -> DesiredState:
+def _decide(context: Context, inputs: Inputs, work: Work, memory: Memory) -> Steps[DesiredState]:
     past, touched, config = work.past, work.touched, inputs.common.config
     before = past.state if past is not None else DesiredState(is_whole=False)
-    judged = {
-        address: judge(context, vip)
-        for address in touched
-        if (vip := work.vips.get(address)) is not None
-    }
+    judged: dict[IPAddress, Judgement] = {}
+    restless = before.restless - touched
+    for some in chunks(touched):
+        judged |= {a: judge(context, vip) for a in some if (vip := work.vips.get(a)) is not None}
+        yield
     changing = {address: one for address, one in judged.items() if one.changes}
     timed = patched(past.timed if past is not None else {}, changing, touched)
     verdicts = {address: one.verdict for address, one in judged.items()}
     garp = config.garp if isinstance(config, NodeConfig) else None
     epoch = memory.epoch if garp is not None else None
+    for some in chunks(touched):
+        restless |= _restless(context, verdicts, some, epoch)
+        yield
     state = DesiredState(
         is_whole=True,
         verdicts=patched(before.verdicts, verdicts, touched),
@@ -216,7 +227,7 @@ def _decide(context: Context, inputs: Inputs, work: Work, memory: Memory) -> Des
         epoch=memory.epoch,
         fallbacks=_fallbacks(before, judged, touched),
         next_change=_next_change(context, timed),
-        restless=(before.restless - touched) | _restless(context, verdicts, touched, epoch),
+        restless=restless,
         changed=touched,
         before=before.verdicts if past is not None else None,
     )

@@ -40,29 +40,41 @@ from purelb.api.links import (
     LinkAddress,
     NewAddress,
 )
+from purelb.core.steps import STEP, Steps, finished
 
 _VALID = attrgetter("valid_seconds")
 
 
 def plan(desired: DesiredState, observed: Observed | None, now: Instant) -> tuple[Op, ...]:
+    """Return what to do, in order, in one go."""
+    return finished(plan_in_steps(desired, observed, now))
+
+
+def plan_in_steps(
+    desired: DesiredState, observed: Observed | None, now: Instant
+) -> Steps[tuple[Op, ...]]:
     """Return what to do, in order; () when the kernel is as desired or something is not known.
 
     `observed` is what `desired` follows from. The dummy link is made first, to be filled by the
-    next plan; removals of what must not be here follow, then additions, refreshes, reorderings,
+    next plan; removals of what must not be here follow, then refreshes, additions, reorderings,
     removals of old copies, the announcements of what is in place then, and questions about what
-    must not be in place yet. A link is switched on after its addresses were added. One that is not
+    must not be in place yet. The same on the dummy link comes last: it may take many seconds, for
+    which no lifetime waits. It is switched on after its addresses were added. A link that is not
     needed is deleted before its addresses are removed: the kernel walks all IPv6 routes for each
     that it removes, but once for a link.
     """
     if not desired.is_whole or observed is None:
         return ()
     draft = _Draft(desired, observed, now)
-    draft.look()
-    draft.add_missing()
+    yield from draft.look()
+    yield from draft.add_missing()
     draft.reorder()
+    yield
     draft.announce()
+    yield
     draft.probe()
-    return draft.ops()
+    yield
+    return (yield from draft.ops())
 
 
 @dataclass
@@ -86,27 +98,33 @@ class _Draft:
     probes: list[Probe] = field(default_factory=list)
     lifetimes: dict[int, "_Lifetimes"] = field(default_factory=dict)
 
-    def ops(self) -> tuple[Op, ...]:
+    def ops(self) -> Steps[tuple[Op, ...]]:
         refreshes: Iterable[RefreshAddress] = self.refreshes
         if self.reorderings:
             refreshes = (op for op in refreshes if op.entry.address not in self.reorderings)
         added = {op.entry.address for op in self.additions}
         copies = [op for op in self.copies if op.address in self.standing or op.address in added]
-        first = self._in_the_way(copies)
+        first = self._in_the_way(copies) if copies else frozenset[RemoveAddress]()
+        yield
         dummy = self.desired.dummy
         makes = [MakeLink(dummy.name)] if dummy.must_make else []
         raises = [RaiseLink(dummy.name, dummy.index)] if dummy.must_rise else []
+        changes: tuple[AddAddress | RefreshAddress | ReorderAddress | RemoveAddress, ...] = (
+            *sorted((*self.removals, *first), key=_removal_order),
+            *sorted(refreshes, key=lambda op: sort_key(op.entry.address)),
+            *self.additions,
+            *sorted(self.reorderings.values(), key=lambda op: sort_key(op.entry.address)),
+            *sorted((op for op in copies if op not in first), key=_removal_order),
+        )
+        yield
         return (
             *makes,
             *(DeleteLink(link.name) for link in dummy.leftovers),
-            *sorted((*self.removals, *first), key=_removal_order),
-            *self.additions,
-            *sorted(refreshes, key=lambda op: sort_key(op.entry.address)),
-            *sorted(self.reorderings.values(), key=lambda op: sort_key(op.entry.address)),
-            *sorted((op for op in copies if op not in first), key=_removal_order),
-            *raises,
+            *(op for op in changes if op.link != dummy.name),
             *self.announcements,
             *sorted(self.probes, key=lambda op: sort_key(op.address)),
+            *(op for op in changes if op.link == dummy.name),
+            *raises,
         )
 
     def _in_the_way(self, copies: Iterable[RemoveAddress]) -> frozenset[RemoveAddress]:
@@ -123,7 +141,7 @@ class _Draft:
             or (copy.address.version == 6 and (copy.index, copy.address) in places)
         )
 
-    def look(self) -> None:
+    def look(self) -> Steps[None]:
         """Look at every entry of a restless address, and at the lifetimes of all others."""
         restless = self.desired.restless
         numbers = {int(address) for address in restless}
@@ -134,7 +152,9 @@ class _Draft:
         if self.desired.selection.is_torn:
             stale_remotely |= stale
         dummy = self.desired.dummy.index
-        for entry in self.observed.addresses:
+        for number, entry in enumerate(self.observed.addresses, 1):
+            if number % STEP == 0:
+                yield
             # Numbers first: addresses are slow to hash.
             if numbers and int(entry.address) in numbers and entry.address in restless:
                 self.look_at(entry)
@@ -168,9 +188,11 @@ class _Draft:
             else:
                 self.removals.append(self._removal(entry, _why(verdict)))
 
-    def add_missing(self) -> None:
+    def add_missing(self) -> Steps[None]:
         """Add what is missing where the gate is open, and refresh what could live longer."""
-        for verdict in self._restless():
+        for number, verdict in enumerate(self._restless(), 1):
+            if number % STEP == 0:
+                yield
             if (new := self._entry(verdict)) is None:
                 continue
             standing = self.standing.get(verdict.address)

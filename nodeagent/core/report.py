@@ -34,6 +34,7 @@ from purelb.api import annotations
 from purelb.api.addresses import IPAddress, sort_key
 from purelb.api.identifiers import LinkName, NodeName, ServiceKey
 from purelb.api.views import ServiceView
+from purelb.core.steps import STEP, Steps, chunks, finished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,13 @@ class Report:
 def report(
     me: NodeName, told: Told, desired: DesiredState, outcomes: Sequence[Outcome], members: int
 ) -> Report:
+    """Return what follows from a pass for everybody else, in one go."""
+    return finished(report_in_steps(me, told, desired, outcomes, members))
+
+
+def report_in_steps(
+    me: NodeName, told: Told, desired: DesiredState, outcomes: Sequence[Outcome], members: int
+) -> Steps[Report]:
     """Return what follows from a pass for everybody else; `members` is how many nodes are live.
 
     Only addresses are looked at that may differ from what was told, or that this pass or the last
@@ -100,14 +108,21 @@ def report(
     if not desired.is_whole:
         return Report(told=told)
     results = Results.of(outcomes)
+    yield
     affected = _affected(told, desired, results)
-    after = _told(me, told, desired, results, affected)
+    yield
+    after = yield from _told(me, told, desired, results, affected)
+    yield
     teller = _Teller(me, told, desired, results, members)
     refreshes = [one for one in outcomes if isinstance(one.op, RefreshAddress)]
     teller.tell_refreshes(refreshes)
-    for outcome in outcomes if len(refreshes) < len(outcomes) else ():
+    for number, outcome in enumerate(outcomes if len(refreshes) < len(outcomes) else (), 1):
+        if number % STEP == 0:
+            yield
         teller.tell_outcome(outcome)
-    for address in affected:
+    for number, address in enumerate(affected, 1):
+        if number % STEP == 0:
+            yield
         teller.tell_address(address)
     for address in set(desired.fallbacks) - told.fallbacks:
         teller.counts.append(Count(words.AFFINITY_FALLBACKS, (("service", str(address)),)))
@@ -137,16 +152,23 @@ def _affected(told: Told, desired: DesiredState, results: Results) -> list[IPAdd
 
 def _told(
     me: NodeName, told: Told, desired: DesiredState, results: Results, affected: list[IPAddress]
-) -> Told:
-    here = {a: v for a in affected if isinstance(v := desired.verdicts.get(a), Here)}
-    held = {a: verdict.link.name for a, verdict in here.items() if results.holds(verdict)}
+) -> Steps[Told]:
+    here: dict[IPAddress, Here] = {}
+    held: dict[IPAddress, LinkName] = {}
+    vips: dict[IPAddress, Vip] = {}
+    for some in chunks(affected):
+        found = {a: v for a in some if isinstance(v := desired.verdicts.get(a), Here)}
+        here |= found
+        held |= {a: verdict.link.name for a, verdict in found.items() if results.holds(verdict)}
+        vips |= {a: vip for a in some if (vip := desired.vips.get(a)) is not None}
+        yield
     installed, announced = told.installed, told.announced
     given_up = {a for a in affected if a in installed and a not in here}
     if given_up or not held.keys() <= installed:
         installed = (installed - given_up) | held.keys()
     if results.announced or installed is not told.installed:
         announced = (announced | results.announced) & installed
-    vips = {a: vip for a in affected if (vip := desired.vips.get(a)) is not None}
+    yield
     after = Told(
         held=patched(told.held, held, affected),
         installed=installed,
@@ -156,12 +178,13 @@ def _told(
         services=patched(told.services, {a: vip.keys for a, vip in vips.items()}, affected),
         fallbacks=frozenset(desired.fallbacks),
     )
-    return _with_writes(me, told, after, vips.values(), affected)
+    yield
+    return (yield from _with_writes(me, told, after, vips.values(), affected))
 
 
 def _with_writes(
     me: NodeName, told: Told, after: Told, vips: Iterable[Vip], affected: list[IPAddress]
-) -> Told:
+) -> Steps[Told]:
     """Add what is outstanding: anew for Services of affected addresses, as before for others."""
     services = {service.key: service for vip in vips for service in vip.services}
     keys = services.keys() | {key for a in affected for key in told.services.get(a, ())}
@@ -170,14 +193,19 @@ def _with_writes(
     held = {
         a: after.held[a] for a in addresses if _is_local(after.verdicts.get(a)) if a in after.held
     }
-    slots = {k: tuple(write_slots(s, me, held, pending)) for k, s in services.items()}
-    overrides = {k: _override(s, held) for k, s in services.items()}
+    slots: dict[ServiceKey, tuple[SlotWrite, ...]] = {}
+    overrides: dict[ServiceKey, Override] = {}
+    for some in chunks(services.items()):
+        yield
+        for key, service in some:
+            if wanted := tuple(write_slots(service, me, held, pending)):
+                slots[key] = wanted
+            if (override := _override(service, held)) is not None:
+                overrides[key] = override
     return replace(
         after,
-        slots=patched(told.slots, {k: found for k, found in slots.items() if found}, keys),
-        overrides=patched(
-            told.overrides, {k: found for k, found in overrides.items() if found}, keys
-        ),
+        slots=patched(told.slots, slots, keys),
+        overrides=patched(told.overrides, overrides, keys),
     )
 
 

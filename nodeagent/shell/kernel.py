@@ -7,8 +7,9 @@ Belongs here: what is read when, and which events are news. Does not: what follo
 import logging
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from types import TracebackType
 from typing import NoReturn, Self, assert_never
 
@@ -33,6 +34,7 @@ from nodeagent.shell.dummy import change_link
 from purelb.api.addresses import Family, IPAddress, family_of
 from purelb.api.identifiers import Instant
 from purelb.api.links import OUR_MARK, DefaultRoute, Link, NewAddress
+from purelb.core.steps import chunks
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import PermanentError, PurelbError
 from purelb.runtime.netlink import filters, links, listing
@@ -55,6 +57,7 @@ LINKS, ROUTES = "links", "routes"
 AUDIT_SECONDS = 5.0  # between two looks at everything, whatever the events said
 AUDIT_SPREAD = 0.8, 1.2  # times that, so that the nodes of a cluster do not look all at once
 AUDIT_LEAD = 2.0  # seconds by which it may come early with a pass that is made anyway
+LONGEST_SECONDS = 0.5  # for the operations of one pass, about
 TRIES = 3  # a list of addresses is incomplete when others change some meanwhile
 
 
@@ -69,11 +72,18 @@ class LookCounts:
 class Kernel:
     """Reads addresses at each look, links and routes when something has happened to them."""
 
-    def __init__(self, clock: Clock, wake: Callable[[], None], dummy_kind: str) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        wake: Callable[[], None],
+        dummy_kind: str,
+        longest: float = LONGEST_SECONDS,
+    ) -> None:
         self.unrest: Record = {}
         self.struggles: dict[IPAddress, Struggle] = {}
         self.counts = LookCounts()
         self._clock, self._wake, self._dummy_kind = clock, wake, dummy_kind
+        self._longest = longest
         self._addresses = AddressSocket()
         self._events = EventSocket(self._note)
         self._last: Observed | None = None
@@ -112,10 +122,13 @@ class Kernel:
         """Take in events until cancelled."""
         await self._events.run()
 
-    def repair_seconds(self, address: IPAddress) -> float | None:
-        """Return how long an address that is back now was gone, if we saw it go."""
-        lost_at = self._lost.pop(address, None)
-        return None if lost_at is None else self._clock.now() - lost_at
+    def repair_seconds(self, outcomes: Iterable[Outcome]) -> Iterator[float]:
+        """Yield how long each address that is back now was gone, if we saw it go."""
+        for outcome in outcomes:
+            if isinstance(outcome.op, AddAddress) and not outcome.error:
+                lost_at = self._lost.pop(outcome.op.entry.address, None)
+                if lost_at is not None:
+                    yield self._clock.now() - lost_at
 
     def next_audit(self) -> Instant:
         """Return when everything is to be looked at again."""
@@ -192,22 +205,30 @@ class Kernel:
             raise
 
     async def execute(self, ops: Sequence[Op]) -> tuple[Outcome, ...]:
-        """Try every operation, in order; announcements are left to the announcer."""
+        """Try operations, in order, until they have taken long; then ask for another pass.
+
+        What is not tried has no outcome. Announcements are left to the announcer. Thousands of
+        addresses may take the kernel many seconds, and others must be refreshed meanwhile.
+        """
         if any(isinstance(op, AddAddress | ReorderAddress) for op in ops):
             self._expect(detection=True)
+        outcomes: list[Outcome] = []
+        ends_at = self._clock.now() + self._longest
+        for portion in _portions(ops):
+            if outcomes and self._clock.now() >= ends_at:
+                self._wake()
+                break
+            outcomes += await self._change(portion)
+        return tuple(outcomes)
+
+    async def _change(self, ops: Sequence[Op]) -> tuple[Outcome, ...]:
+        first = ops[0]
+        if isinstance(first, LinkOp):
+            return (await self._change_link(first),)
         for op in ops:
             if isinstance(op, RemoveAddress | ReorderAddress):
                 await self._prepare(op)
-        outcomes: list[Outcome] = []
-        batch: list[Op] = []
-        for op in ops:
-            if isinstance(op, LinkOp):
-                outcomes += await self._change_addresses(batch)
-                outcomes.append(await self._change_link(op))
-                batch = []
-            else:
-                batch.append(op)
-        return (*outcomes, *await self._change_addresses(batch))
+        return await self._change_addresses(ops)
 
     async def _change_link(self, op: LinkOp) -> Outcome:
         try:
@@ -320,6 +341,15 @@ def _changes(op: Op) -> list[Change]:
             return []
         case _:
             assert_never(op)
+
+
+def _portions(ops: Sequence[Op]) -> Iterator[Sequence[Op]]:
+    """Yield links by themselves, and others some at a time."""
+    for is_link, some in groupby(ops, lambda op: isinstance(op, LinkOp)):
+        if is_link:
+            yield from ([op] for op in some)
+        else:
+            yield from chunks(some)
 
 
 def _placed(entry: NewAddress) -> Placed:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from nodeagent.core import words
 from nodeagent.core.config import NodeConfig
-from nodeagent.core.desired import desire
+from nodeagent.core.desired import desire_in_steps
 from nodeagent.core.dummy import Failure
 from nodeagent.core.election import Electorate
 from nodeagent.core.facts import Facts
@@ -31,9 +31,9 @@ from nodeagent.core.links import Announced, Observed, Placed
 from nodeagent.core.membership import own_member
 from nodeagent.core.networks import claims_after, networks, standing
 from nodeagent.core.ops import AddAddress, Announce, Probe, RemoveAddress
-from nodeagent.core.plan import plan
+from nodeagent.core.plan import plan_in_steps
 from nodeagent.core.probing import asked
-from nodeagent.core.report import Report, Told, report
+from nodeagent.core.report import Report, Told, report_in_steps
 from nodeagent.core.verdicts import DesiredState, Here
 from nodeagent.core.vips import gather
 from nodeagent.settings import Settings
@@ -57,6 +57,7 @@ from purelb.api.identifiers import Instant
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import PurelbError
 from purelb.runtime.logs import Trouble
+from purelb.runtime.turns import in_turns
 
 logger = logging.getLogger(__name__)
 
@@ -196,12 +197,12 @@ class Loop:
         parts.prober.note_duplicates(self._duplicates())
         fresh_since = self._connected.keeping.fresh_since()
         self.electorate = self._elect(now)
-        desired = desire(self._facts(observed, fresh_since), now)
+        desired = await in_turns(desire_in_steps(self._facts(observed, fresh_since), now))
         if self._adopt(observed, desired):
             observed = replace(observed, record=self._record)
-            desired = desire(self._facts(observed, fresh_since), now)
+            desired = await in_turns(desire_in_steps(self._facts(observed, fresh_since), now))
         has_new_content = self._publish(observed, desired)
-        ops = plan(desired, observed, self._clock.now())
+        ops = await in_turns(plan_in_steps(desired, observed, self._clock.now()))
         if self._kernel.counts.audits != audits:
             parts.metrics.audit_seconds.observe(self._clock.now() - now)
         outcomes = await self._kernel.execute(ops) if ops else ()
@@ -216,7 +217,9 @@ class Loop:
         parts.prober.follow(observed.links)
         self._observed = observed
         self._speak(outcomes)
-        self._announce(outcomes, self._tell(outcomes))
+        found = await self._report(outcomes)
+        self._announce(outcomes, found)
+        await self._tell(outcomes, found)
         self._show(observed, fresh_since)
         if has_new_content:
             self._waker.wake()  # we are a candidate now, or no longer: look again at once
@@ -302,20 +305,21 @@ class Loop:
         content = lease_content(self._settings, world.node, world.config, shown)
         return parts.keeper.publish(content)
 
-    def _tell(self, outcomes: tuple[Outcome, ...]) -> Report:
-        parts, me = self._connected, self._settings.node
+    async def _report(self, outcomes: tuple[Outcome, ...]) -> Report:
+        me = self._settings.node
         members = len(self.electorate.members) if self.electorate is not None else 0
-        found = report(me, self.told, self.desired, outcomes, members)
+        steps = report_in_steps(me, self.told, self.desired, outcomes, members)
+        found = await in_turns(steps)
         self.told = found.told
-        parts.reporter.tell(found)
-        parts.reporter.tell_config()
-        for outcome in outcomes:
-            if isinstance(outcome.op, AddAddress) and not outcome.error:
-                seconds = self._kernel.repair_seconds(outcome.op.entry.address)
-                if seconds is not None:
-                    parts.metrics.repair_seconds.observe(seconds)
-        parts.slots.want((*found.slots, *found.overrides))
+        self._connected.slots.want((*found.slots, *found.overrides))
         return found
+
+    async def _tell(self, outcomes: tuple[Outcome, ...], found: Report) -> None:
+        parts = self._connected
+        await parts.reporter.tell(found)
+        parts.reporter.tell_config()
+        for seconds in self._kernel.repair_seconds(outcomes):
+            parts.metrics.repair_seconds.observe(seconds)
 
     def _show(self, observed: Observed, fresh_since: Instant | None) -> None:
         """Show the witness and the inspector what this pass went by."""

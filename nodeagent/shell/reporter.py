@@ -1,5 +1,6 @@
 """Turns a pass's report into log lines, counters and Events."""
 
+import asyncio
 import logging
 from collections.abc import Iterable
 
@@ -10,6 +11,7 @@ from nodeagent.core.words import NodeLabels, stolen
 from nodeagent.shell.metrics import AgentMetrics
 from nodeagent.shell.world import WorldStore
 from purelb.api.identifiers import NodeName, ServiceKey
+from purelb.core.steps import chunks
 from purelb.runtime.events import Event, EventPoster, Reference
 
 logger = logging.getLogger(__name__)
@@ -25,15 +27,19 @@ class Reporter:
         self._config_notices: tuple[Notice, ...] = ()
         self._labels = NodeLabels()
 
-    def tell(self, report: Report) -> None:
-        """Tell of one pass."""
+    async def tell(self, report: Report) -> None:
+        """Tell of one pass; of thousands of addresses it takes a while."""
         for count in report.counts:
             self._metrics.count(count)
         for key in report.gone:
             self._metrics.forget(key)
-        for line in report.lines:
-            self._log(line)
-        self._post(report.notices)
+        for lines in chunks(report.lines):
+            for line in lines:
+                self._log(line)
+            await asyncio.sleep(0)
+        for notices in chunks(report.notices):
+            self._post(notices)
+            await asyncio.sleep(0)
 
     def tell_config(self) -> None:
         """Tell what the choice of a configuration has to say, if it says something else now."""

@@ -98,8 +98,8 @@ def test_nothing_is_done_while_something_is_unknown(observed: Observed | None) -
     assert plan(DesiredState(is_whole=True), None, NOW) == ()
 
 
-def test_removals_come_first_then_additions_refreshes_reorderings_and_announcements() -> None:
-    """An address that another node now holds must go before anything else."""
+def test_removals_come_first_then_refreshes_additions_reorderings_and_announcements() -> None:
+    """An address that another node now holds must go before anything else; no lifetime waits."""
     first, second, third, fourth = (f"192.0.2.{number}" for number in (100, 101, 102, 103))
     host = kernel("198.51.100.1/24")
     for text in (second, fourth, third):
@@ -110,8 +110,8 @@ def test_removals_come_first_then_additions_refreshes_reorderings_and_announceme
     services = (service(ServiceKey(f"ns/{text}"), text) for text in (first, second, third))
     assert words(agent(facts(*services), host).decide()) == [
         f"remove {fourth}/32 cluster event",
-        f"add {first}/32",
         f"refresh {third}/32",
+        f"add {first}/32",
         f"reorder {second}/32",
         f"announce {first}",
         f"announce {second}",
