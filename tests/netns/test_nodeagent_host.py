@@ -2,7 +2,8 @@
 
 The second link of node-a is one end of a veth pair whose other end is in the same namespace, so it
 can lose its carrier without cutting the node off. Bonds, VLANs and VRFs are other kinds of links
-with the same states; bridges and macvlans stand for them where a kernel has no modules for those.
+with the same states; bridges and macvlans stand for them where a kernel has no modules for those,
+and their messages are read in `tests/unit/purelb/runtime/test_netlink_links.py`.
 """
 
 import asyncio
@@ -172,6 +173,33 @@ def test_a_link_that_is_made_anew_carries_the_address_again(made: str) -> None:
             await shell(stage, anew)
             await came(lines, f"{address}/32", "eth1")
         assert await stage.marks(NODE, address) == [OUR_MARK]
+
+    play(work)
+
+
+@pytest.mark.parametrize("selected", ["bond0.100", "default"])
+def test_a_link_named_like_a_vlan_of_a_bond_carries_the_address(selected: str) -> None:
+    """By its name, dots and all, or because the default route leads over it."""
+
+    async def work(stage: Scene) -> None:
+        gateway = stage.cluster.topology.gateway(4)
+        await shell(
+            stage,
+            "ip link add bond0 type veth peer name far1 && ip link set far1 up;"
+            "ip link set bond0 up; ip link add bond0.100 link bond0 type macvlan mode bridge;"
+            "ip link set bond0.100 up; ip address add 10.9.0.1/24 dev bond0.100",
+        )
+        if selected == "default":
+            route = f"ip route replace default via {gateway} dev bond0.100 onlink"
+            await shell(stage, f"{route}; ip -6 route del default || true")
+        else:
+            await configure(stage, interfaces=[selected])
+        await lease(stage, shows(SIDE))
+        address = await side_service(stage, "bond0.100")
+        assert await stage.marks(NODE, address) == [OUR_MARK]
+        await shell(stage, "ip link set far1 down")
+        await lease(stage, lambda keys: not shows(SIDE)(keys))
+        await stage.until_slot("side", "IPv4", "")
 
     play(work)
 
