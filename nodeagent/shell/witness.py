@@ -83,6 +83,8 @@ class Witness:
         Nobody knows for sure who has what before the view of the Leases has been whole for their
         duration, since `fresh_since`; None while it is not.
         """
+        if not self._is_able:
+            return
         self._fresh_from = math.inf
         if electorate is not None and state.is_whole and fresh_since is not None:
             self._rota.follow(Bench(state, electorate, routes, self._me))
