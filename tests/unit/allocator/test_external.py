@@ -2,6 +2,7 @@
 
 import pytest
 
+from allocator.core.answers import unrecorded_answer
 from allocator.core.asks import Ask
 from allocator.core.decide import Assign, Consult, Keep, Refuse
 from allocator.core.explain import explain
@@ -142,6 +143,20 @@ def test_a_failed_question_is_a_refusal_that_says_what_to_do(
     assert text in decision.problem.detail
     assert [(count.pool, count.reason) for count in decision.report.counts] == [("default", reason)]
     assert decision.report.ask is not None
+
+
+def test_a_question_that_cannot_be_recorded_is_a_refusal_with_the_reason() -> None:
+    """The provider is not asked; the question stands."""
+    cluster = Cluster(NETBOX)
+    web = cluster.create("web")
+    ask = cluster.asked(web)
+    assert ask is not None
+    cluster.answers[web] = unrecorded_answer(ask, "413 too large", cluster.pools.pools[ask.pool])
+    decision = cluster.step(web)
+    assert isinstance(decision, Refuse)
+    assert "ConfigMap" in decision.problem.detail
+    assert "413 too large" in decision.problem.detail
+    assert cluster.asked(web) == ask
 
 
 def test_a_refusal_without_a_message_reads_well() -> None:
