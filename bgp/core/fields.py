@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from bgp.core.findings import Finding
+from bgp.core.findings import Finding, remark
 from bgp.core.model import AfiSafi
 from purelb.api.addresses import IPAddress, IPNetwork
 from purelb.api.bgp import ApplyPolicy, GracefulRestart, PolicyRefs, SecretKey
@@ -173,6 +173,8 @@ def apply_policy(path: str, value: ApplyPolicy | None, known: set[str]) -> Itera
 def _policy_refs(path: str, value: PolicyRefs | None, known: set[str]) -> Iterator[Finding]:
     if value is None:
         return
+    if value.name and not value.policies:
+        yield remark(f"{path}.name", "has no effect: it names no policy; list them in policies")
     yield from word(f"{path}.defaultAction", value.default_action, ACTIONS, may_lack=True)
     for position, name in enumerate(value.policies or ()):
         if name not in known:

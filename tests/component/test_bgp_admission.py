@@ -14,8 +14,8 @@ from playground.apiserver import ApiServer
 from purelb.api.identifiers import Uid
 from tests.component.test_crd_admission import CRDS, contains
 from tests.unit.bgp.builders import body, group, neighbor
+from tests.unit.bgp.everything import everything
 from tests.unit.bgp.nodestates import ENGINE, state, told
-from tests.unit.bgp.test_check import everything
 
 Body = dict[str, Any]
 GROUP = "/apis/bgp.purelb.io/v1"

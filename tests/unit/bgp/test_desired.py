@@ -52,36 +52,27 @@ def test_the_smallest_configuration_gives_a_session_with_the_engines_defaults() 
     assert wanted.absent == ()
 
 
+LIMITED = {
+    "family": "IPV6-unicast",
+    "enabled": True,
+    "addPaths": {"receive": True},
+    "prefixLimit": {"maxPrefixes": 9, "shutdownThresholdPct": 80},
+}
+FULL = neighbor(
+    "2001:0db8::1",
+    config={"localAsn": 64999, "description": "tor", "adminDown": True},
+    afiSafis=[LIMITED, {"family": "ipv4-unicast", "enabled": False}],
+    timers={"config": {"holdTime": 30, "connectRetry": 5, "minimumAdvertisementInterval": 1}},
+    transport={"localAddress": "2001:db8::11", "passiveMode": True, "bindInterface": "eth0"},
+    gracefulRestart={"enabled": True, "helperOnly": True},
+    ebgpMultihop={"enabled": True},
+    ttlSecurity={"enabled": True, "ttlMin": 254},
+)
+
+
 def test_every_field_of_a_neighbor_reaches_its_session() -> None:
     """And nothing is lost on the way."""
-    limits = {"prefixLimit": {"maxPrefixes": 9, "shutdownThresholdPct": 80}}
-    family = {"family": "IPV6-unicast", "enabled": True, "addPaths": {"receive": True}, **limits}
-    found = only_peer(
-        body(
-            neighbors=[
-                neighbor(
-                    "2001:0db8::1",
-                    config={"localAsn": 64999, "description": "tor", "adminDown": True},
-                    afiSafis=[family, {"family": "ipv4-unicast", "enabled": False}],
-                    timers={
-                        "config": {
-                            "holdTime": 30,
-                            "connectRetry": 5,
-                            "minimumAdvertisementInterval": 1,
-                        }
-                    },
-                    transport={
-                        "localAddress": "2001:db8::11",
-                        "passiveMode": True,
-                        "bindInterface": "eth0",
-                    },
-                    gracefulRestart={"enabled": True, "helperOnly": True},
-                    ebgpMultihop={"enabled": True},
-                    ttlSecurity={"enabled": True, "ttlMin": 254},
-                )
-            ]
-        )
-    )
+    found = only_peer(body(neighbors=[FULL]))
     family6 = SessionFamily(
         family=AfiSafi.IPV6, most_prefixes=9, threshold_percent=80, receives_paths=True
     )

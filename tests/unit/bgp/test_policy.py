@@ -131,43 +131,46 @@ def test_a_condition_on_neighbors_is_decided_beforehand_in_a_neighbors_policy() 
     assert found.sets == (NEIGHBOR,)
 
 
+FULL = {
+    "name": "s",
+    "conditions": {
+        "prefixSet": {"name": "ps", "match": "invert"},
+        "neighborSet": {"name": "ns"},
+        "asPathSet": {"name": "as", "match": "all"},
+        "communitySet": {"name": "cs", "match": "any"},
+        "rpkiResult": "valid",
+    },
+    "actions": {
+        "routeAction": "reject",
+        "community": {"type": "replace", "communities": ["64512:1"]},
+        "med": {"type": "mod", "value": -5},
+        "asPrepend": {"asn": 64512, "repeat": 3},
+        "localPref": 0,
+    },
+}
+SETS: list[Body] = [
+    {
+        "type": "prefix",
+        "name": "ps",
+        "prefixes": [
+            {"ipPrefix": "10.0.0.1/8"},
+            {"ipPrefix": "10.0.0.0/8", "maskLengthMin": 24},
+            {"ipPrefix": "10.0.0.0/8", "maskLengthMin": 0, "maskLengthMax": 24},
+        ],
+    },
+    {"type": "neighbor", "name": "ns", "list": ["192.0.2.1"]},
+    {"type": "as-path", "name": "as", "list": ["^64513_"]},
+    {"type": "community", "name": "cs", "list": ["64512:1"]},
+    {"type": "community", "name": "unused", "list": ["64512:2"]},
+]
+
+
 def test_every_condition_and_action_is_taken_over() -> None:
     """With the sets they name, and no others."""
-    full = {
-        "name": "s",
-        "conditions": {
-            "prefixSet": {"name": "ps", "match": "invert"},
-            "neighborSet": {"name": "ns"},
-            "asPathSet": {"name": "as", "match": "all"},
-            "communitySet": {"name": "cs", "match": "any"},
-            "rpkiResult": "valid",
-        },
-        "actions": {
-            "routeAction": "reject",
-            "community": {"type": "replace", "communities": ["64512:1"]},
-            "med": {"type": "mod", "value": -5},
-            "asPrepend": {"asn": 64512, "repeat": 3},
-            "localPref": 0,
-        },
-    }
     content = body(
         **{"global": {"asn": 64512, "applyPolicy": {"exportPolicy": {"policies": ["p"]}}}},
-        policyDefinitions=[policy("p", full)],
-        definedSets=[
-            {
-                "type": "prefix",
-                "name": "ps",
-                "prefixes": [
-                    {"ipPrefix": "10.0.0.1/8"},
-                    {"ipPrefix": "10.0.0.0/8", "maskLengthMin": 24},
-                    {"ipPrefix": "10.0.0.0/8", "maskLengthMin": 0, "maskLengthMax": 24},
-                ],
-            },
-            {"type": "neighbor", "name": "ns", "list": ["192.0.2.1"]},
-            {"type": "as-path", "name": "as", "list": ["^64513_"]},
-            {"type": "community", "name": "cs", "list": ["64512:1"]},
-            {"type": "community", "name": "unused", "list": ["64512:2"]},
-        ],
+        policyDefinitions=[policy("p", FULL)],
+        definedSets=SETS,
     )
     found = policies_of(content)
     assert found.sets == (
