@@ -303,8 +303,8 @@ class Prober:
         self._wake()
 
     def _note_silence(self, address: IPAddress, question: _Question) -> None:
-        if question.is_duplicate:
-            self._note_claim(address, b"")
+        if question.is_duplicate:  # somebody has asked for it, as the kernel did, and has it not
+            self._note_claim(address, b"", is_probe=True)
             return
         conflict = self.conflicts.get(address)
         if conflict is not None and conflict.is_open:

@@ -292,6 +292,54 @@ def test_a_host_that_only_asks_for_an_address_delays_it_and_does_not_own_it() ->
     play(work)
 
 
+def test_a_host_that_only_asks_for_an_ipv6_address_delays_it_and_does_not_own_it() -> None:
+    """The kernel takes that for a duplicate, whoever asked."""
+
+    async def work(stage: Scene) -> None:
+        _, address = FAMILIES[1]
+        mac = stage.cluster.topology.machine(OWNER).main.mac
+        async with listening(stage.cluster, EAR) as heard:
+            asking = (sys.executable, "-c", DETECTION, address, mac)
+            async with stage.cluster.running(OWNER, *asking):
+                await heard.wait_for_probe(address, mac)
+                await pinned(stage, "wished", "IPv6", address)
+                urls = [f"http://{_nic(stage, n).v4.ip}:7472/metrics" for n in stage.cluster.nodes]
+                await _any_failed(stage, urls)
+            await stage.placed(address)
+        events = await stage.cluster.api.items("Event", "default")
+        assert "AnnouncementFailed" not in [found["reason"] for found in events]
+
+    play(work)
+
+
+async def _any_failed(stage: Scene, urls: list[str]) -> None:
+    """Wait until the kernel of any node has found a duplicate."""
+    waits = [
+        asyncio.create_task(
+            stage.cluster.wait_answer(url, machine=node, accept=_has_failed, seconds=SECONDS)
+        )
+        for node, url in zip(stage.cluster.nodes, urls, strict=True)
+    ]
+    done, others = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
+    await asyncio.wait(waits)
+    assert all(task.exception() is None for task in done)
+
+
+DETECTION = """
+import socket, sys, time
+from nodeagent.core.packets import probe_frame
+from purelb.api.addresses import parse_ip
+frame = probe_frame(bytes.fromhex(sys.argv[2].replace(":", "")), parse_ip(sys.argv[1]))
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
+    sender.bind(("eth0", 0))
+    while True:
+        sender.send(frame)
+        time.sleep(0.7)  # detection takes longer, and the search for its owner less
+"""
+
+
 def _nic(stage: Scene, node: str) -> Interface:
     return stage.cluster.topology.node(node).main
 
