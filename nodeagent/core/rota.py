@@ -153,16 +153,19 @@ class Rota:
             return
         self._survey_at = now + SPACING
         while bench is not None and self._todo and budget > 0:
-            address, _ = self._todo.popitem()
             budget -= 1 + len(bench.electorate.members)
-            charge, record = charge_of(bench, address), self._records.get(address)
-            if record is not None and record.charge == charge:
-                continue
-            if record is not None:
-                self._drop(address)
-            if charge is not None:
-                record = self._records[address] = _Record(charge)
-                self._put_off(record, now + SETTLE)
+            self._look(bench, next(reversed(self._todo)), now)
+
+    def _look(self, bench: Bench, address: IPAddress, now: Instant) -> None:
+        del self._todo[address]
+        charge, record = charge_of(bench, address), self._records.get(address)
+        if record is not None and record.charge == charge:
+            return
+        if record is not None:
+            self._drop(address)
+        if charge is not None:
+            record = self._records[address] = _Record(charge)
+            self._put_off(record, now + SETTLE)
 
     def take(self, now: Instant, sight: Sight) -> Question | None:
         """Return what to ask now, if it is time for it."""
@@ -179,7 +182,10 @@ class Rota:
                 heapq.heappop(turn)
                 record = self._records[address]
                 if not sight.is_doubtful(record.charge):
-                    return self._asked(record, now)
+                    if self._is_current(record, now):
+                        return self._asked(record, now)
+                    self._free_at = now + SPACING
+                    return None
                 record.forget()
                 self._put_off(record, now + SOON)
         return None
@@ -203,7 +209,7 @@ class Rota:
             record = self._records.get(address)
             if record is None or record.charge is not one.charge:
                 continue
-            if sight.is_doubtful(one.charge):
+            if sight.is_doubtful(one.charge) or address in self._todo:
                 record.forget()
             else:
                 self._judge(record, one, now, sight)
@@ -235,6 +241,13 @@ class Rota:
             if turn:
                 times.append(max(turn[0][0], self._free_at))
         return min(times, default=math.inf)
+
+    def _is_current(self, record: _Record, now: Instant) -> bool:
+        """Tell whether this is a charge still; `survey` may be minutes behind among many nodes."""
+        address = record.charge.address
+        if self._bench is not None and address in self._todo:
+            self._look(self._bench, address, now)
+        return self._records.get(address) is record
 
     def _due(self, turn: list[tuple[Instant, int, IPAddress]], now: Instant) -> IPAddress | None:
         while turn:

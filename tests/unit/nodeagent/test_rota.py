@@ -363,6 +363,21 @@ def test_what_becomes_another_holders_is_forgotten() -> None:
     assert stage.rota.counts()[Answer.FOREIGN] == 0
 
 
+def test_nobody_is_asked_or_judged_by_who_had_the_address_before() -> None:
+    """A survey of many addresses and nodes takes minutes; the old holder would be blamed."""
+    stage = Stage()
+    stage.rota.follow(bench(VIP, holder=A))
+    assert stage.take() is None
+    stage = Stage()
+    for _ in range(2):
+        assert stage.take() is not None
+        stage.rota.follow(bench(VIP, holder=A))
+        stage.answer(STRANGE)
+        assert stage.rota.findings() == ()
+        stage.rota.follow(bench(VIP))
+        stage.now += PERIOD
+
+
 def test_what_is_nobodys_any_more_is_asked_for_no_more() -> None:
     """Whether its turn was to come, or a question is under way while nothing is sure."""
     for is_asked in (False, True):
