@@ -6,13 +6,14 @@ each pass.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from nodeagent.core.beats import Standing
 from nodeagent.core.election import Electorate
-from nodeagent.core.links import Nic
+from nodeagent.core.links import Nic, Observed
+from nodeagent.core.ops import AddAddress, Op
 from nodeagent.core.verdicts import DesiredState, Here
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant, NodeName
@@ -71,6 +72,12 @@ def networks(
         )
         found.append(network)
     return tuple(found)
+
+
+def occupied(observed: Observed, ops: Iterable[Op] = ()) -> frozenset[int]:
+    """Return the indices of links that have an address of ours, or get one by these operations."""
+    found = {entry.index for entry in observed.addresses if observed.is_ours(entry)}
+    return frozenset(found.union(op.entry.index for op in ops if isinstance(op, AddAddress)))
 
 
 def standing(lease: Lease, now: Instant) -> Standing:

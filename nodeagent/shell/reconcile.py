@@ -29,7 +29,7 @@ from nodeagent.core.installed import (
 )
 from nodeagent.core.links import Announced, Observed, Placed
 from nodeagent.core.membership import own_member
-from nodeagent.core.networks import claims_after, networks, standing
+from nodeagent.core.networks import claims_after, networks, occupied, standing
 from nodeagent.core.ops import AddAddress, Announce, Probe, RemoveAddress
 from nodeagent.core.plan import plan_in_steps
 from nodeagent.core.probing import asked
@@ -109,7 +109,7 @@ class Loop:
         self._is_empty = False  # the last pass found nothing local of ours on any link
         self._failure: Failure | None = None
         self._is_leaving = self._is_gone = False  # remote addresses go as well; and are gone
-        self._observed = Observed()
+        self._occupied: frozenset[int] = frozenset()  # links that may have an address of ours
         self._claims: Mapping[IPAddress, tuple[int, int]] = {}
         self._epoch = 0  # the highest of our own
         self._begun = self._ended = 0  # passes, counted at their beginning
@@ -201,8 +201,11 @@ class Loop:
         if self._adopt(observed, desired):
             observed = replace(observed, record=self._record)
             desired = await in_turns(desire_in_steps(self._facts(observed, fresh_since), now))
+        # Heartbeats go on during a pass, and whoever says to have nothing is replaced at once.
+        self._occupied |= occupied(observed)
         has_new_content = self._publish(observed, desired)
         ops = await in_turns(plan_in_steps(desired, observed, self._clock.now()))
+        self._occupied = occupied(observed, ops)
         if self._kernel.counts.audits != audits:
             parts.metrics.audit_seconds.observe(self._clock.now() - now)
         outcomes = await self._kernel.execute(ops) if ops else ()
@@ -215,8 +218,7 @@ class Loop:
         self._is_gone = desired.is_whole and not ops and is_empty(observed)
         parts.announcer.follow(observed.links)
         parts.prober.follow(observed.links)
-        self._observed = observed
-        self._speak(outcomes)
+        self._speak(observed, outcomes)
         found = await self._report(outcomes)
         self._announce(outcomes, found)
         await self._tell(outcomes, found)
@@ -338,12 +340,12 @@ class Loop:
             )
             parts.inspector.note(last)
 
-    def _speak(self, outcomes: tuple[Outcome, ...]) -> None:
+    def _speak(self, observed: Observed, outcomes: tuple[Outcome, ...]) -> None:
         """Let heartbeats tell what has changed, and ask who answers where that matters."""
         parts, desired, me = self._connected, self.desired, self._settings.node
         if self.electorate is not None:
             nics, joined = desired.selection.nics, desired.memory.joined
-            found = networks(nics, self.electorate, self._observed.routes, me, joined)
+            found = networks(nics, self.electorate, observed.routes, me, joined)
             parts.beats.follow(found, self._world.sightings.expired())
         parts.asker.want(asked(desired, self.electorate, parts.beats.reach, me))
         claims = claims_after(self._claims, desired) if desired.is_whole else self._claims
@@ -356,10 +358,9 @@ class Loop:
     def _say(self, index: int) -> Saying:
         """Return what a heartbeat on a link says now."""
         now, fresh_since = self._clock.now(), self._connected.keeping.fresh_since()
-        seen, lease = self._observed, self._connected.keeper.lease
         return Saying(
-            standing=standing(lease, now),
-            is_empty=not any(one.index == index and seen.is_ours(one) for one in seen.addresses),
+            standing=standing(self._connected.keeper.lease, now),
+            is_empty=index not in self._occupied,
             fresh_for=0.0 if fresh_since is None else now - fresh_since,
             epoch=max(self._epoch, self._connected.beats.epoch),
             claims={a: epoch for a, (link, epoch) in self._claims.items() if link == index},

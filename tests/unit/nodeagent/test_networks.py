@@ -7,12 +7,13 @@ import pytest
 
 from nodeagent.core.beats import Standing
 from nodeagent.core.election import Electorate
-from nodeagent.core.links import Nic
-from nodeagent.core.networks import Network, claims_after, networks, standing
+from nodeagent.core.links import Nic, Observed
+from nodeagent.core.networks import Network, claims_after, networks, occupied, standing
+from nodeagent.core.ops import AddAddress, RemoveAddress
 from nodeagent.core.verdicts import Away, DesiredState, Here, Memory, Reason, Tenure
 from purelb.api.addresses import Family, parse_ip
-from purelb.api.identifiers import NodeName
-from purelb.api.links import DefaultRoute
+from purelb.api.identifiers import LinkName, NodeName
+from purelb.api.links import OUR_MARK, DefaultRoute, NewAddress
 from purelb.core.lease import Drain, Lease, Tick, step
 from tests.unit.nodeagent.builders import (
     ETH0,
@@ -131,3 +132,14 @@ def test_only_what_has_changed_is_looked_at() -> None:
     away = Away(address=VIP, reason=Reason.LOST_ELECTION)
     gone = state(before={}, changed=frozenset({VIP, VIP6}), verdicts={VIP: away})
     assert claims_after(known, gone) == {}
+
+
+def test_a_link_that_is_about_to_get_an_address_is_not_empty() -> None:
+    """What was seen may be seconds old when thousands are added; who is empty is replaced."""
+    new = NewAddress(index=9, address=VIP, prefix=32, flags=0, valid_seconds=1, preferred_seconds=0)
+    gone = RemoveAddress(link().name, ETH0, VIP, 32, "test")
+    empty = Observed(addresses=(entry(OWN),))
+    full = Observed(addresses=(entry(OWN), entry(f"{VIP}/32", mark=OUR_MARK)))
+    assert occupied(empty) == frozenset()
+    assert occupied(empty, (AddAddress(LinkName("eth1"), new),)) == {9}
+    assert occupied(full, (gone,)) == {ETH0}  # until that is seen
