@@ -3,15 +3,24 @@
 Knows nothing of what a Lease gives the right to do (`purelb.core.lease`).
 """
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from purelb.api.annotations import LEASE_INSTANCE
 from purelb.api.resources import DecodeError, Lease, decode_lease
 from purelb.runtime.clock import wall_clock
-from purelb.runtime.errors import ConflictError, ForbiddenError, NotFoundError, TransientError
+from purelb.runtime.errors import (
+    ConflictError,
+    ForbiddenError,
+    NotFoundError,
+    PurelbError,
+    TransientError,
+)
 from purelb.runtime.kube import Kube
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +42,7 @@ class LeaseStore:
         self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
         self._path = f"{self._collection}/{name}"
         self._version = ""  # of the object as we last wrote or read it; empty: unknown
+        self._content: LeaseContent | None = None  # as written last
         self._may_patch = True  # PureLB's own RBAC grants update only
 
     async def renew(self, content: LeaseContent) -> None:
@@ -41,7 +51,7 @@ class LeaseStore:
         A Lease that is missing is created. Raises the runtime's errors; after any of them the right
         is where it was.
         """
-        body = self._body(content)
+        body, self._content = self._body(content), content
         try:
             if self._may_patch:
                 await self._patch(body)
@@ -65,22 +75,30 @@ class LeaseStore:
         if not self._version:
             return
         try:
-            if self._may_patch:
-                await self._give_up()
-            await self._delete()
+            await self._give_up_and_delete()
         except ConflictError:
             found = await self._read()
             if found is not None and _instance(found) == instance:
-                await self._delete()
+                await self._give_up_and_delete()
         except NotFoundError:
             return
 
+    async def _give_up_and_delete(self) -> None:
+        try:
+            await self._give_up()
+        except (ConflictError, NotFoundError):
+            raise
+        except PurelbError as error:  # most who watch know by the deletion alone
+            logger.warning("the lease keeps its holder", extra={"error": str(error)})
+        await self._delete()
+
     async def _give_up(self) -> None:
-        body = {
-            "metadata": {"resourceVersion": self._version},
-            "spec": {"holderIdentity": ""},
-        }
-        self._note(await self._kube.patch(self._path, body))
+        body: dict[str, Any] = {"metadata": {}, "spec": {"holderIdentity": ""}}
+        if not self._may_patch and self._content is not None:
+            body = self._body(replace(self._content, holder=""))
+        body["metadata"]["resourceVersion"] = self._version
+        write = self._kube.patch if self._may_patch else self._kube.put
+        self._note(await write(self._path, body))
 
     async def _patch(self, body: dict[str, Any]) -> None:
         if self._version:

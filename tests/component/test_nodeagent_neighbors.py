@@ -14,6 +14,7 @@ from nodeagent.shell.leases import Shown, lease_content
 from nodeagent.shell.leasewatch import LeaseWatch
 from nodeagent.shell.waker import Waker
 from nodeagent.shell.world import WorldStore
+from playground.apiserver import Action, Fault
 from purelb.api.addresses import IPNetwork
 from purelb.api.identifiers import NodeName
 from purelb.api.views import LeaseView, NodeView
@@ -165,6 +166,32 @@ def test_a_released_lease_is_gone_and_another_only_left() -> None:
                 await api.send("DELETE", f"{LEASES}/purelb-node-victim")
                 await neighbors.wait_nodes()
                 assert neighbors.left == ["victim"]
+
+    scenario(work)
+
+
+def test_a_lease_is_released_whatever_the_server_makes_of_patches() -> None:
+    """PureLB's own roles have updates only; one that fails keeps nobody from deleting the Lease."""
+
+    async def work(api: Api) -> None:
+        async with client(api) as kube:
+            updater, unlucky = Neighbor(api, kube, "updater"), Neighbor(api, kube, "unlucky")
+            leases, patches = frozenset({"leases"}), frozenset({"patch"})
+            ban = Fault(action=Action.FORBID, verbs=patches, resources=leases)
+            await unlucky.renew(HERE)
+            name = api.server.faults.add(ban)
+            await updater.renew(HERE)
+            await updater.renew(HERE)  # the first one was created
+            async with watching(kube, HERE) as neighbors:
+                await neighbors.wait_nodes("updater", "unlucky")
+                await updater.release()
+                await neighbors.wait_nodes("unlucky")
+                assert neighbors.left == []
+                api.server.faults.remove(name)
+                api.server.faults.add(replace(ban, action=Action.FAIL, code=500))
+                await unlucky.release()
+                await neighbors.wait_nodes()
+                assert await api.items(LEASES) == []
 
     scenario(work)
 
