@@ -48,6 +48,7 @@ def desire_in_steps(facts: Facts, now: Instant) -> Steps[DesiredState]:
     services, config, observed, pools = facts.services, facts.config, facts.observed, facts.pools
     if services is None or config is None or observed is None or pools is None:
         return DesiredState(is_whole=False, memory=facts.memory)
+    facts = replace(facts, endpoints=dict(facts.endpoints))  # they change while others have turns
     right, listing = hold(facts.lease, now), Listing.of(observed)
     has_use = not facts.is_leaving and (not pools.is_empty or may_tear(observed, config))
     wish = wish_of(config, has_use=has_use, failure=facts.failure)
@@ -59,7 +60,7 @@ def desire_in_steps(facts: Facts, now: Instant) -> Steps[DesiredState]:
         common=common,
         is_bounded=terms.is_bounded(now),
         services=services,
-        endpoints=dict(facts.endpoints),
+        endpoints=facts.endpoints,
         listing=listing,
         installed=facts.installed,
         conflicts=facts.conflicts,

@@ -7,9 +7,10 @@ from nodeagent.core.desired import desire_in_steps
 from nodeagent.core.installed import Outcome
 from nodeagent.core.plan import plan_in_steps
 from nodeagent.core.report import Told, report_in_steps
+from nodeagent.core.verdicts import Away
 from purelb.api.identifiers import ServiceKey
 from purelb.core.steps import STEP, Steps
-from tests.unit.nodeagent.builders import NOW, A, agent, facts, kernel, member, service
+from tests.unit.nodeagent.builders import NOW, VIP, WEB, A, B, agent, facts, kernel, member, service
 
 T = TypeVar("T")
 COUNT = 10 * STEP
@@ -42,3 +43,15 @@ def test_each_part_of_a_pass_pauses_after_some_addresses() -> None:
     assert len(ops) == 2 * COUNT  # each is added and announced
     found = paused(report_in_steps(A, Told(), desired, [Outcome(op) for op in ops], 1), 5)
     assert len(found.told.held) == COUNT
+
+
+def test_what_changes_during_a_pause_is_for_the_next_pass() -> None:
+    """And not lost if it changes back before that: the pass goes by what it remembers."""
+    endpoints = {WEB: frozenset({B})}
+    known = facts(service(WEB, node_affinity="service-endpoints"), members=(member(A), member(B)))
+    one = agent(replace(known, endpoints=endpoints))
+    steps = desire_in_steps(replace(one.facts, observed=one.kernel.observe()), NOW)
+    next(steps)
+    endpoints[WEB] = frozenset({A})
+    desired = paused(steps, 0)
+    assert isinstance(desired.verdicts[VIP], Away)
