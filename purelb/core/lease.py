@@ -19,8 +19,10 @@ from purelb.api.views import LeaseView
 # Seconds: the kernel takes an address away up to 1.1 s after its lifetime (measured, 300 runs of
 # 2 to 20 s, both families); the rest is for our own delays.
 MARGIN = 1.5
-# Seconds that a stranger's wall clock may be wrong before we call its Lease old at first sight.
-SKEW = 90.0
+# Seconds that a stranger's wall clock may be wrong before we believe its Lease to be a relic. It
+# may be wrong by hours, so even that one must not be seen to change for a share of its duration:
+# longer than from one renewal to the next, and than a watch is silent before we doubt it.
+SKEW, RELIC_SHARE = 90.0, 0.6
 
 
 class LeaseState(Enum):
@@ -155,6 +157,7 @@ def step(lease: Lease, fact: LeaseFact) -> Lease:
 class _Sighting:
     lease: LeaseView
     changed_at: Instant
+    is_relic: bool = False
     is_expired: bool = False
     is_out_of_sight: bool = False
 
@@ -176,12 +179,12 @@ class Sightings:
         """Take note of a Lease as it is read now; reading it again unchanged means nothing.
 
         `age` is how many seconds ago it was renewed by the wall clocks of both hosts, None if that
-        is unknown. It matters at first sight only, to tell a relic from a neighbor.
+        is unknown. It matters at first sight only: a relic is waited for less long.
         """
         known = self._seen.get(lease.node)
         if known is None:
             is_relic = age is not None and age >= lease.duration + SKEW
-            sighting = _Sighting(lease=lease, changed_at=now, is_expired=is_relic)
+            sighting = _Sighting(lease=lease, changed_at=now, is_relic=is_relic)
         elif _proof(lease) == _proof(known.lease):
             sighting = replace(known, lease=lease, is_out_of_sight=False)
         else:
@@ -232,7 +235,8 @@ class Sightings:
     def _ends_at(self, sighting: _Sighting, fresh_since: Instant | None) -> Instant:
         if sighting.is_expired or fresh_since is None:
             return math.inf
-        patience = max(sighting.lease.duration, self.patience)
+        share = RELIC_SHARE if sighting.is_relic else 1.0
+        patience = share * max(sighting.lease.duration, self.patience)
         return max(sighting.changed_at, fresh_since) + patience
 
 

@@ -64,7 +64,8 @@ class Cluster:
     def _machine(self, number: int) -> Node:
         host = kernel(OWN)
         host.lateness = self.random.uniform(0.0, LATEST)
-        node = Node(NodeName(f"n{number}"), host, offset=self.random.uniform(-3600.0, 3600.0))
+        offset, wrong = (self.random.uniform(-3600.0, 3600.0) for _ in range(2))
+        node = Node(NodeName(f"n{number}"), host, offset=offset, wrong=wrong)
         host.now = NOW - node.offset
         node.start(self.now)
         return node
@@ -176,7 +177,7 @@ class Cluster:
             lease = LeaseView(
                 node=node.name,
                 duration=DURATION,
-                renewed=str(self.now),
+                renewed=str(self.now + node.wrong),
                 subnets=MEMBERS[node.name, True].subnets,
                 is_announcing=not node.is_evacuated,
             )
@@ -200,7 +201,8 @@ class Cluster:
                 if not is_same or name in node.sightings.expired():
                     node.pass_at = -1e9
                 node.watched[name] = lease
-                node.sightings.seen(lease, now)
+                age = self.now + node.wrong - float(lease.renewed)
+                node.sightings.seen(lease, now, age)
 
     def _listen_to_api(self, node: Node, now: Instant) -> None:
         if not node.has_api:

@@ -49,6 +49,11 @@ def paused(cluster: Cluster) -> None:
     _any(cluster).is_paused = True
 
 
+def clock_stepped(cluster: Cluster) -> None:
+    """A wall clock is set, by seconds or by hours."""
+    _any(cluster).wrong += cluster.random.choice([1.0, 3600.0]) * cluster.random.uniform(-2.0, 2.0)
+
+
 def cut(cluster: Cluster) -> None:
     """A node is alone on its wire, perhaps without the API."""
     node = _any(cluster)
@@ -100,6 +105,7 @@ FAULTS: tuple[Callable[[Cluster], None], ...] = (
     stopped,
     powered_off,
     paused,
+    clock_stepped,
     cut,
     split,
     deaf,
@@ -135,6 +141,7 @@ def play(seed: int, size: int | None = None) -> None:
     dice = cluster.random
     cluster.loss = dice.choice([0.0, 0.0, 0.02, 0.1])
     cluster.hiccups = dice.choice([0.0, 0.0, 0.001, 0.01])
+    cluster.lag = dice.choice([0.0, 0.0, 0.02, 0.1])
     cluster.run(22.0)
     told = []
     for _ in range(ROUNDS):

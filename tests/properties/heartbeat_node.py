@@ -27,6 +27,7 @@ class Node:
     name: NodeName
     host: Kernel
     offset: float = 0.0  # of its clock
+    wrong: float = 0.0  # seconds by which its wall clock is wrong
     has_api: bool = True
     is_unanswered: bool = False  # the API server takes its requests, and says nothing
     has_power: bool = True

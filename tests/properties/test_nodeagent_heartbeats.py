@@ -312,3 +312,25 @@ def test_a_node_that_comes_back_from_an_evacuation_begins_when_others_know_it(la
         assert cluster.holders(WEB) == [cluster.node(victim)]
         assert cluster.longest == 0.0
         before.run(STEP)
+
+
+@pytest.mark.parametrize("has_datagrams", [True, False])
+def test_a_node_that_starts_beside_others_whose_clocks_are_hours_behind_takes_nothing(
+    *, has_datagrams: bool
+) -> None:
+    """That their Leases look old says nothing: soon they are seen to be renewed."""
+    cluster = settled(3, 2)
+    starter = cluster.nodes[2]
+    starter.power_off()
+    cluster.run(2 * DURATION)
+    for other in cluster.nodes:
+        other.wrong = 0.0 if other is starter else -3600.0
+    cluster.run(DURATION)
+    before = places(cluster)
+    if not has_datagrams:
+        heartbeat_faults.without_datagrams(cluster)
+    starter.power_on(cluster.now)
+    for _ in range(10):
+        cluster.run(DURATION / 10)
+        assert places(cluster) == before
+    assert cluster.longest == 0.0
