@@ -9,6 +9,7 @@ SOURCES := allocator bgp ipam nodeagent plugin purelb playground upkeep benchmar
 BENCH ?= all
 IMAGES ?= allocator lbnodeagent k8gobgp ipam
 SOAK_SECONDS ?= 3600
+SOAK_SCHEDULES ?= 2000
 CHAOS_SECONDS ?= 3600
 PYTEST := $(BIN)/python -m pytest
 # Tests that wait more than they work: more of them at once than a small machine has cores.
@@ -74,8 +75,8 @@ soak: $(STAMP) ## The long form of what `make test` does shortly, with bars for 
 soak-allocator: $(STAMP) ## Random plays of the allocator's core against a naive model (an hour)
 	@$(BIN)/python -m tests.properties.soak machine --seconds $(SOAK_SECONDS)
 
-soak-heartbeats: $(STAMP) ## Random schedules of agents with heartbeats, in virtual time (an hour)
-	@$(BIN)/python -m tests.properties.soak heartbeats --seconds $(SOAK_SECONDS)
+soak-heartbeats: $(STAMP) ## Random schedules of agents with heartbeats, in virtual time (2,000 of them)
+	@$(BIN)/python -m tests.properties.soak heartbeats --times $(SOAK_SCHEDULES)
 
 chaos: $(STAMP) ## Random incidents in a playground, judged on the wire (an hour; PURELB_SEED)
 	@$(BIN)/python -m playground.chaos --seconds $(CHAOS_SECONDS) $(if $(PURELB_SEED),--seed $(PURELB_SEED))

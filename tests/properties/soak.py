@@ -1,6 +1,7 @@
 """Random plays for as long as you like, each different from those of other runs.
 
     python -m tests.properties.soak machine --seconds 3600
+    python -m tests.properties.soak heartbeats --times 2000
 
 Prints one line a minute and a last one; ends at the first fault with its traceback and, where a
 play has one, its seed.
@@ -50,9 +51,10 @@ def machine() -> Iterator[str]:
 
 def heartbeats() -> Iterator[str]:
     """Play schedules of several agents with heartbeats; yields how many."""
+    first = random.getrandbits(48)
     for number in itertools.count(1):
-        heartbeat_faults.play(random.getrandbits(48))  # a fault names its seed
-        yield f"{number} schedules"
+        heartbeat_faults.play(first + number)  # a fault names its seed
+        yield f"{number} schedules from seed {first + 1} on"
 
 
 SOAKS: dict[str, Callable[[], Iterator[str]]] = {"machine": machine, "heartbeats": heartbeats}
@@ -62,12 +64,13 @@ def main() -> None:
     """Run one kind of soak until the time is over."""
     parser = argparse.ArgumentParser(prog="python -m tests.properties.soak")
     parser.add_argument("what", choices=SOAKS)
-    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--seconds", type=float, default=0.0, help="at least")
+    parser.add_argument("--times", type=int, default=1, help="at least, whatever one time is")
     given = parser.parse_args()
     begun = told = time.monotonic()
-    for done in SOAKS[given.what]():
+    for number, done in enumerate(SOAKS[given.what](), 1):
         now = time.monotonic()
-        is_over = now - begun >= given.seconds
+        is_over = now - begun >= given.seconds and number >= given.times
         if is_over or now - told >= REPORT_SECONDS:
             told = now
             print(f"{given.what}: no fault in {now - begun:.0f} s: {done}", flush=True)
