@@ -15,7 +15,7 @@ from plugin.core.spans import span_text
 from plugin.core.verdicts import is_remote
 from purelb.api.addresses import IPAddress, sort_key
 from purelb.api.identifiers import NodeName
-from purelb.api.views import ServiceView, is_evacuated
+from purelb.api.views import OUT_OF_SERVICE, ServiceView, is_evacuated, is_out_of_service
 
 
 class GroupChoice(Document, frozen=True):
@@ -131,6 +131,8 @@ def absence(snapshot: Snapshot, lease: NodeLease | None, name: NodeName, address
         return silence
     if _is_evacuated(snapshot, name):
         return f"is evacuated; kubectl purelb uncordon {name} ends that"
+    if any(n.metadata.name == name and is_out_of_service(n) for n in snapshot.nodes):
+        return f"has the taint {OUT_OF_SERVICE}"
     if not lease.view.is_announcing:
         return "only shows its networks: it is about to leave, or has no configuration"
     shown = ", ".join(lease.subnets) or "none"

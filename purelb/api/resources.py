@@ -145,9 +145,16 @@ class NodeStatus(Wire, frozen=True):
     addresses: tuple[NodeAddress, ...] | None = None
 
 
+class Taint(Wire, frozen=True):
+    """What keeps Pods off a Node."""
+
+    key: str = ""
+
+
 class NodeSpec(Wire, frozen=True):
     """Spec of a Node."""
 
+    taints: tuple[Taint, ...] | None = None
     pod_cidrs: tuple[str, ...] | None = msgspec.field(name="podCIDRs", default=None)
 
 

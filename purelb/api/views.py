@@ -22,6 +22,7 @@ LEASE_PREFIX = "purelb-node-"
 FAMILY = {family.value: family for family in Family}
 NO_UID = Uid("")
 MOST_MACS, MAC_BYTES = 64, 6  # entries read of a Lease's MACs
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"  # of the Kubernetes API
 MOST_GATEWAYS = 32  # entries read of a Lease's gateways
 MOST_SUBNETS = 256  # entries read of a Lease's subnets
 
@@ -136,7 +137,7 @@ class LeaderView:
 class NodeView:
     """The own Node: what it is called, its labels and the addresses Kubernetes knows it by.
 
-    `is_evacuated`: somebody wants that it announces no local address.
+    `is_evacuated`: somebody wants that it announces no local address, by annotation or by taint.
     """
 
     name: NodeName
@@ -221,13 +222,18 @@ def view_node(node: Node) -> NodeView:
         uid=Uid(node.metadata.uid),
         labels=node.metadata.labels or {},
         addresses=tuple(found),
-        is_evacuated=is_evacuated(node),
+        is_evacuated=is_evacuated(node) or is_out_of_service(node),
     )
 
 
 def is_evacuated(node: Node) -> bool:
     """Tell whether somebody wants that a Node announces no local address."""
     return (node.metadata.annotations or {}).get(annotations.EVACUATE) == "true"
+
+
+def is_out_of_service(node: Node) -> bool:
+    """Tell whether a Node has the taint by which its operator says that it is shut down."""
+    return any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints or ())
 
 
 def parse_subnets(text: str) -> tuple[IPNetwork, ...]:

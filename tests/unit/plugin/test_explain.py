@@ -241,6 +241,7 @@ def test_an_address_on_its_way_to_the_winner_is_a_warning() -> None:
 
 EVACUATED = scenes.node("node-d")
 EVACUATED["metadata"]["annotations"] = {"purelb.io/evacuate": "true"}
+OUT = {**scenes.node("node-d"), "spec": {"taints": [{"key": "node.kubernetes.io/out-of-service"}]}}
 
 
 @pytest.mark.parametrize(
@@ -254,6 +255,7 @@ EVACUATED["metadata"]["annotations"] = {"purelb.io/evacuate": "true"}
         ([scenes.lease("node-d", "", expired=timedelta(hours=2))], "node-d", "is over for 2h0m"),
         ([FRESH], "node-d", "was never renewed"),
         ([EVACUATED, scenes.lease("node-d", "", announces="false")], "node-d", "is evacuated; "),
+        ([OUT, scenes.lease("node-d", "", announces="false")], "node-d", "has the taint node.kub"),
     ],
 )
 def test_every_node_has_its_reason(objects: list[Object], node: str, why: str) -> None:

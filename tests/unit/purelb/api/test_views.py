@@ -25,6 +25,7 @@ from purelb.api.views import (
     NodeView,
     Port,
     ServiceView,
+    is_evacuated,
     parse_subnets,
     view_leader,
     view_lease,
@@ -205,9 +206,21 @@ def test_a_node_has_its_labels_and_addresses() -> None:
 def test_a_node_is_evacuated_by_the_annotation_true(
     annotations: dict[str, str] | None, evacuated: bool
 ) -> None:
-    """Nothing else means it."""
+    """No other value means it."""
     body = {"metadata": {"name": "a", "annotations": annotations}}
     assert view_node(decode_node(json.dumps(body))).is_evacuated is evacuated
+
+
+@pytest.mark.parametrize(
+    ("key", "is_out"),
+    [("node.kubernetes.io/out-of-service", True), ("node.kubernetes.io/unreachable", False)],
+)
+def test_a_node_that_is_out_of_service_counts_as_evacuated(key: str, *, is_out: bool) -> None:
+    """Other taints come by themselves, while its addresses are well served."""
+    taints = [{"key": "x"}, {"key": key, "effect": "NoExecute", "value": "nodeshutdown"}]
+    body = {"metadata": {"name": "a"}, "spec": {"taints": taints}}
+    assert view_node(decode_node(json.dumps(body))).is_evacuated is is_out
+    assert not is_evacuated(decode_node(json.dumps(body)))
 
 
 def group(**spec: object) -> GroupView:
