@@ -122,7 +122,8 @@ class Scene:
 
     async def kill_engine(self, node: str) -> None:
         """Kill a node's gobgpd, if it has one right now."""
-        if (pid := self.engine_pid(node)) is not None:
+        pid = await asyncio.to_thread(self.engine_pid, node)  # clients must not wait for that
+        if pid is not None:
             await self.cluster.run(node, "kill", "-9", str(pid), check=False)
 
     async def apply(self, body: Body) -> None:
