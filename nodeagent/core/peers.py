@@ -90,9 +90,9 @@ class Reach:
     """What follows; equal values mean the same.
 
     `has_quorum`; `is_cut_off`: nobody is heard any more, nobody answers, and others could go on
-    without us; `is_judged`: a peer in reach still has the API; `is_alarmed`: one that holds has
-    lost it; `absent`: members that a quorum does
-    not hear; `missed`: further ones that we do not hear, and that may say the same of us;
+    without us; `is_judged`: a peer in reach, member or not, still has the API; `is_alarmed`: one
+    that holds has lost it; `absent`: members that a quorum does not hear; `missed`: further ones
+    that we do not hear, and that may say the same of us;
     `yielding`: peers in reach that hold nothing new (starting, fenced or draining), and
     those of them that say to have `given_up` all; `known_since`: when we became a candidate, if all
     other candidates know that.
@@ -140,11 +140,8 @@ def survey(segment: Segment, now: Instant) -> Reach:
     """Return what follows from what was received until now."""
     others = segment.members - {segment.me}
     silence, lost = MISSED * segment.interval, LOST * segment.interval
-    heard = frozenset(
-        node
-        for node, peer in segment.peers.items()
-        if node in others and now < peer.heard_at + silence
-    )
+    lately = frozenset(n for n, peer in segment.peers.items() if now < peer.heard_at + silence)
+    heard = lately & others
     two_way = frozenset(n for n in heard if now < segment.peers[n].two_way_at + silence)
     gateway = segment.gateway_at is not None and now < segment.gateway_at + ANSWERED
     is_sole = gateway and others - two_way <= segment.silent - heard
@@ -162,7 +159,7 @@ def survey(segment: Segment, now: Instant) -> Reach:
     return Reach(
         has_quorum=has_quorum,
         is_cut_off=now >= alone + silence and not is_answered and _is_dispensable(segment, others),
-        is_judged=any(segment.peers[node].fresh_for > 0 for node in heard),
+        is_judged=any(segment.peers[node].fresh_for > 0 for node in lately),
         is_alarmed=any(_has_lost_api(segment.peers[node]) for node in heard),
         absent=absent,
         missed=others - segment.mute - heard - absent,

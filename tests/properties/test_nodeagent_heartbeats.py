@@ -334,3 +334,18 @@ def test_a_node_that_starts_beside_others_whose_clocks_are_hours_behind_takes_no
         cluster.run(DURATION / 10)
         assert places(cluster) == before
     assert cluster.longest == 0.0
+
+
+def test_a_node_that_loses_the_api_alone_heeds_one_that_came_back_before_its_eyes_closed() -> None:
+    """It believes that the other's Lease is over, and to be all that is left."""
+    cluster = settled(2)
+    returning = holder(cluster)
+    (other,) = (node for node in cluster.nodes if node is not returning)
+    returning.is_stopped = True
+    cluster.run(2 * DURATION)
+    other.has_api = False
+    cluster.run(0.5)
+    returning.is_stopped = False
+    cluster.run(3 * DURATION)
+    assert cluster.holders(WEB) == [returning]
+    assert cluster.longest <= heartbeat_faults.LONGEST

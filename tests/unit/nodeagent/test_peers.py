@@ -233,3 +233,10 @@ def test_a_node_that_joined_is_known_once_every_other_candidate_has_echoed_it_si
     known = replace(joined, peers={**joined.peers, C: peer(NOW - 0.2)})
     assert survey(known, NOW).known_since == NOW - 0.2
     assert survey(segment(), NOW).known_since == -math.inf
+
+
+def test_who_has_the_api_judges_even_if_we_believe_its_lease_to_be_over() -> None:
+    """It may have come back and renewed it since we lost sight of that."""
+    returned = replace(pair(b=peer(fresh_for=3.0)), members=frozenset({A}))
+    assert survey(returned, NOW).is_judged
+    assert not survey(returned, NOW).heard
