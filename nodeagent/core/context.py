@@ -18,6 +18,7 @@ from nodeagent.core.peers import NOTHING_HEARD, Reach
 from nodeagent.core.settling import settled_at
 from nodeagent.core.verdicts import (
     Here,
+    Joined,
     Terms,
 )
 from purelb.api.addresses import IPAddress, IPNetwork
@@ -33,8 +34,8 @@ from purelb.api.links import (
 class Context:
     """What is the same for all addresses of one pass.
 
-    `observed` is the kernel, `entries` what it has of each address in question. `joined` tells by
-    the index of a link since when this node has been a candidate there.
+    `observed` is the kernel, `entries` what it has of each address in question. `joined` tells
+    since when this node has been a candidate.
     """
 
     facts: Facts
@@ -45,7 +46,7 @@ class Context:
     remote_terms: Terms
     lasting_terms: Terms
     selection: Selection
-    joined: Mapping[int, Instant]
+    joined: Joined
     entries: Mapping[IPAddress, Sequence[LinkAddress]]
     now: Instant
     gates: dict[tuple[int, IPNetwork, bool], Gate] = field(
@@ -90,7 +91,7 @@ class Context:
         fencing = self.common.pools.fencing_of(address)
         if len(self.candidates(home, fencing).candidates(address)) <= 1:
             return -math.inf
-        joined_at = self.joined.get(home.nic.link.index, self.now)
+        joined_at = self.joined.get((home.nic.link.index, home.network), self.now)
         return settled_at(joined_at, self._reach(home), is_handed_over=is_handed_over)
 
     def _reach(self, home: Home) -> Reach | None:

@@ -14,7 +14,8 @@ from nodeagent.core.beats import Standing
 from nodeagent.core.election import Electorate
 from nodeagent.core.links import Nic, Observed
 from nodeagent.core.ops import AddAddress, Op
-from nodeagent.core.verdicts import DesiredState, Here
+from nodeagent.core.settling import link_joined_at
+from nodeagent.core.verdicts import DesiredState, Here, Joined
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant, NodeName
 from purelb.api.links import DefaultRoute, Link
@@ -44,11 +45,11 @@ def networks(
     electorate: Electorate,
     routes: Sequence[DefaultRoute],
     me: NodeName,
-    joined: Mapping[int, Instant],
+    joined: Joined,
 ) -> tuple[Network, ...]:
     """Return the networks of the selected links that have an own address to speak from.
 
-    `joined` tells by the index of a link since when this node has been a candidate there.
+    `joined` tells since when this node has been a candidate.
     """
     found = []
     for nic in nics:
@@ -68,7 +69,7 @@ def networks(
                 for route in routes
                 if route.index == nic.link.index and route.gateway is not None
             ),
-            joined_at=joined.get(nic.link.index, math.inf),
+            joined_at=link_joined_at(joined, nic.link.index),
         )
         found.append(network)
     return tuple(found)

@@ -10,30 +10,40 @@ address (`handover`, `fence`). Called by `desired` and `judgement`.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from nodeagent.core.election import Electorate
 from nodeagent.core.links import Nic
 from nodeagent.core.peers import SETTLE, Reach
+from nodeagent.core.verdicts import Joined
 from purelb.api.identifiers import Instant, NodeName
 
 
 def joined_after(
-    before: Mapping[int, Instant],
+    before: Joined,
     nics: Iterable[Nic],
     electorate: Electorate,
     me: NodeName,
     now: Instant,
-) -> Mapping[int, Instant]:
-    """Return since when this node has been a candidate, by the index of each link where it is."""
+) -> Joined:
+    """Return since when this node has been a candidate, by link and network where it is."""
     own = next((one for one in electorate.members if one.node == me), None)
     subnets = own.subnets if own is not None and own.is_announcing else ()
     found = {
-        nic.link.index: before.get(nic.link.index, now)
+        (nic.link.index, network): before.get((nic.link.index, network), now)
         for nic in nics
-        if not set(nic.networks).isdisjoint(subnets)
+        for network in nic.networks
+        if network in subnets
     }
     return before if found == before else found
+
+
+def link_joined_at(joined: Joined, index: int) -> Instant:
+    """Return since when this node has been a candidate on a link, infinity if it is none.
+
+    Whom others hear since then, they hear whether they know of its later networks there or not.
+    """
+    return min((at for (link, _), at in joined.items() if link == index), default=math.inf)
 
 
 def settled_at(joined_at: Instant, reach: Reach | None, *, is_handed_over: bool) -> Instant:

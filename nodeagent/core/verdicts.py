@@ -16,7 +16,7 @@ from nodeagent.core.gate import CLEAR, Cause, Gate
 from nodeagent.core.inputs import Inputs
 from nodeagent.core.links import Presence, Selection
 from nodeagent.core.vips import Vip
-from purelb.api.addresses import IPAddress
+from purelb.api.addresses import IPAddress, IPNetwork
 from purelb.api.annotations import Slot
 from purelb.api.identifiers import Instant, NodeName, PoolName
 from purelb.api.links import FOREVER, Link
@@ -186,13 +186,16 @@ class Judgement:
         return isinstance(self.verdict, Wait) or any(at <= now for at in self.changes)
 
 
+# Since when this node has been a candidate, by link index and network.
+Joined: TypeAlias = Mapping[tuple[int, IPNetwork], Instant]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What one pass hands to the next. The first pass gets an empty one.
 
     `epoch` counts the configurations: each announces everything anew. `away` are, by link index,
-    the nodes whose silence has counted against them, `joined` tells since when this node has been a
-    candidate there. `past` is what the next pass may use again
+    the nodes whose silence has counted against them. `past` is what the next pass may use again
     (`reuse`); nothing is decided by it.
     """
 
@@ -201,7 +204,7 @@ class Memory:
     config: NodeConfig | Unconfigured | None = None
     epoch: int = 0
     away: Mapping[int, frozenset[NodeName]] = field(default_factory=dict)
-    joined: Mapping[int, Instant] = field(default_factory=dict)
+    joined: Joined = field(default_factory=dict)
     past: "Past | None" = None
 
 

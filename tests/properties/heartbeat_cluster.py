@@ -6,7 +6,6 @@ are lost together or apart, in one direction or both.
 """
 
 import itertools
-import math
 import random
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from nodeagent.core.fence import may_keep
 from nodeagent.core.hearing import Hearing
 from nodeagent.core.peers import interval
 from nodeagent.core.probing import asked
+from nodeagent.core.settling import link_joined_at
 from nodeagent.core.verdicts import Here
 from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
@@ -223,7 +223,7 @@ class Cluster:
         former = node.sightings.expired() - {node.name}
         if live - {node.name} - hearing.members:
             node.beat_at = -1e9
-        joined_at = agent.memory.joined.get(ETH0, math.inf)
+        joined_at = link_joined_at(agent.memory.joined, ETH0)
         if (live - {node.name}, joined_at) != (hearing.members, hearing.joined_at):
             node.conclude_at = -1e9
         hearing.admit(live - {node.name}, former=former)

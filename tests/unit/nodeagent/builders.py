@@ -17,6 +17,7 @@ from tests.kernel import Agent, Kernel
 A, B, C = NodeName("node-a"), NodeName("node-b"), NodeName("node-c")
 WEB = ServiceKey("shop/web")
 VIP, VIP6 = parse_ip("192.0.2.100"), parse_ip("2001:db8::100")
+NETWORKS = ("192.0.2.0/24", "2001:db8::/64")
 OWN, OWN6, LOCAL6 = "192.0.2.7/24", "2001:db8::7/64", "fe80::7/64"
 ETH0 = 2
 MAC = bytes.fromhex("020000000007")
@@ -44,7 +45,7 @@ def route(index: int = ETH0, family: Family = Family.IPV4, metric: int = 0) -> D
 
 def member(node: NodeName, *subnets: str, announcing: bool = True) -> Member:
     """Build a member, by default one of the networks of `OWN` and `OWN6`."""
-    texts = subnets or ("192.0.2.0/24", "2001:db8::/64")
+    texts = subnets or NETWORKS
     networks = tuple(ip_network(text) for text in texts)
     return Member(node=node, subnets=networks, is_announcing=announcing)
 
@@ -88,7 +89,7 @@ def kernel(*own: str) -> Kernel:
 
 def agent(known: Facts | None = None, host: Kernel | None = None) -> Agent:
     """Build a loop that has not run yet, on a node that all others know."""
-    memory = Memory(joined={ETH0: NOW - 60.0})
+    memory = Memory(joined={(ETH0, ip_network(text)): NOW - 60.0 for text in NETWORKS})
     return Agent(kernel=host or kernel(), facts=known or facts(), memory=memory)
 
 

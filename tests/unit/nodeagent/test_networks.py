@@ -62,7 +62,8 @@ def electorate() -> Electorate:
 
 def test_a_network_has_the_members_that_announce_there() -> None:
     """And knows which of them send nothing, so that their silence means nothing."""
-    assert networks([nic(OWN, OWN6, LOCAL6)], electorate(), ROUTES, A, {ETH0: NOW}) == (
+    joined = {(ETH0, NETWORKS[0]): NOW, (ETH0, NETWORKS[1]): NOW + 5, (9, NETWORKS[0]): NOW - 5}
+    assert networks([nic(OWN, OWN6, LOCAL6)], electorate(), ROUTES, A, joined) == (
         Network(
             link=link(),
             source=parse_ip("192.0.2.7"),

@@ -10,11 +10,11 @@ from nodeagent.core.election import Electorate
 from nodeagent.core.links import Nic
 from nodeagent.core.peers import SETTLE, Reach
 from nodeagent.core.settling import joined_after, settled_at
-from nodeagent.core.verdicts import Here, Wait
-from purelb.api.identifiers import Instant
+from nodeagent.core.verdicts import Away, Here, Joined, Wait
 from tests.kernel import Agent
 from tests.unit.nodeagent.builders import (
     ETH0,
+    NETWORKS,
     NOW,
     VIP,
     WEB,
@@ -28,8 +28,9 @@ from tests.unit.nodeagent.builders import (
     service,
 )
 
-NIC = Nic(link=link(), networks=(ip_network("192.0.2.0/24"),))
-OTHER = Nic(link=link(9, "eth1"), networks=(ip_network("10.0.0.0/8"),))
+HERE, HERE6, THERE = map(ip_network, (*NETWORKS, "10.0.0.0/8"))
+NIC = Nic(link=link(), networks=(HERE, HERE6))
+OTHER = Nic(link=link(9, "eth1"), networks=(THERE,))
 BOTH = (member(A), member(C))  # the formula gives the address to node-a
 
 
@@ -44,15 +45,15 @@ def joining(*, reach: Reach | None = None, is_slotted: bool = False) -> Agent:
 @pytest.mark.parametrize(
     ("before", "members", "after"),
     [
-        ({}, BOTH, {ETH0: NOW}),
-        ({ETH0: 7.0}, BOTH, {ETH0: 7.0}),
-        ({ETH0: 7.0}, (member(C),), {}),
-        ({ETH0: 7.0}, (member(A, announcing=False),), {}),
-        ({ETH0: 7.0}, (member(A, "10.0.0.0/8"),), {9: NOW}),
+        ({}, BOTH, {(ETH0, HERE): NOW, (ETH0, HERE6): NOW}),
+        ({(ETH0, HERE): 7.0}, BOTH, {(ETH0, HERE): 7.0, (ETH0, HERE6): NOW}),
+        ({(ETH0, HERE): 7.0}, (member(C),), {}),
+        ({(ETH0, HERE): 7.0}, (member(A, announcing=False),), {}),
+        ({(ETH0, HERE): 7.0}, (member(A, "10.0.0.0/8"),), {(9, THERE): NOW}),
     ],
 )
-def test_a_node_is_a_candidate_from_when_its_membership_says_so_on_each_link(
-    before: dict[int, Instant], members: tuple[object, ...], after: dict[int, Instant]
+def test_a_node_is_a_candidate_from_when_its_membership_says_so_on_each_network(
+    before: Joined, members: tuple[object, ...], after: Joined
 ) -> None:
     """And begins anew when it was none in between."""
     electorate = Electorate(members)  # type: ignore[arg-type]  # members
@@ -98,6 +99,22 @@ def test_a_node_that_joins_takes_at_once_what_is_handed_over_before_its_eyes() -
     one.decide()
     assert isinstance(one.desired.verdicts[VIP], Wait)
     one.facts = replace(one.facts, services={WEB: service()})
+    one.decide()
+    assert isinstance(one.desired.verdicts[VIP], Here)
+
+
+@pytest.mark.parametrize("reach", [None, Reach(known_since=NOW - 60.0)])
+def test_a_node_that_gets_another_network_on_a_link_joins_there_anew(reach: Reach | None) -> None:
+    """Others have heard it on that link for long, but may not know of the network yet."""
+    heard = {} if reach is None else {ETH0: reach}
+    one = agent(replace(facts(members=(member(A, str(HERE6)), member(C))), reach=heard))
+    one.memory = replace(one.memory, joined={(ETH0, HERE6): NOW - 60.0})
+    one.decide()
+    assert isinstance(one.desired.verdicts[VIP], Away)
+    one.facts = replace(one.facts, electorate=Electorate(BOTH))
+    one.decide()
+    assert isinstance(one.desired.verdicts[VIP], Wait)
+    one.kernel.advance(NOW + SETTLE)
     one.decide()
     assert isinstance(one.desired.verdicts[VIP], Here)
 
