@@ -219,12 +219,16 @@ def test_an_explanation_follows_endpoints_and_events(tmp_path: Path) -> None:
     play(tmp_path, scenes.healthy(), work)
 
 
+def _text(screen: bytes) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.decode(errors="replace"))
+
+
 class Terminal:
     """A command in front of a terminal of 120 columns."""
 
     def __init__(self, stage: Stage, *words: str) -> None:
         self._words, self._stage = words, stage
-        self._seen = ""
+        self._seen = b""
 
     async def __aenter__(self) -> "Terminal":
         ours, theirs = pty.openpty()
@@ -256,12 +260,11 @@ class Terminal:
         self._transport.close()
 
     async def shows(self, pattern: str) -> None:
-        """Read until what is on the screen matches."""
+        """Read until what is on the screen matches; a read may end amid a letter."""
         async with asyncio.timeout(SECONDS):
-            while not re.search(pattern, self._seen):
-                part = await self._reader.read(65536)
-                self._seen += re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", part.decode(errors="replace"))
-        self._seen = ""
+            while not re.search(pattern, _text(self._seen)):
+                self._seen += await self._reader.read(65536)
+        self._seen = b""
 
 
 def test_top_shows_a_move_at_once(tmp_path: Path) -> None:
