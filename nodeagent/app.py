@@ -205,6 +205,19 @@ class Clients:
         self.kube, self.lease, self.events = kube, lease, events
 
 
+async def _at_scale(kube: Kube, settings: Settings, stop: asyncio.Event) -> Settings | None:
+    """Return the settings for so many nodes; None if asked to stop before they are counted."""
+    reason = "the nodes are not counted yet"
+    health = Health(registry=new_registry(), is_alive=lambda: None, is_ready=lambda: reason)
+    async with serving(health, settings.host, settings.port), asyncio.TaskGroup() as tasks:
+        counting = tasks.create_task(settings_at_scale(kube, settings))
+        stopping = tasks.create_task(stop.wait())
+        await asyncio.wait((counting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        counting.cancel()
+        stopping.cancel()
+    return None if counting.cancelled() else counting.result()
+
+
 async def serve(settings: Settings) -> None:
     """Run one agent until SIGTERM, SIGINT or SIGQUIT."""
     access = find_access(settings.kubeconfig, os.environ)
@@ -215,7 +228,10 @@ async def serve(settings: Settings) -> None:
     name = "purelb-lbnodeagent"
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(Kube(access, name))
-        settings = await settings_at_scale(kube, settings)
+        found = await _at_scale(kube, settings, stop)
+        if found is None:
+            return
+        settings = found
         # A renewal that is not answered by then is tried again while the Lease still holds.
         deadline = settings.lease_seconds / 4
         clients = Clients(

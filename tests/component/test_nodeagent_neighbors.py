@@ -310,6 +310,28 @@ def test_nodes_are_counted_by_one_small_question() -> None:
     scenario(work)
 
 
+def test_a_large_cluster_is_not_taken_for_a_small_one_because_its_server_is_away() -> None:
+    """As when a whole site comes back; one that refuses is asked no more."""
+
+    async def work(api: Api) -> None:
+        for number in range(267):
+            await api.send("POST", "/api/v1/nodes", {"metadata": {"name": f"n{number}"}})
+        nodes = frozenset({"nodes"})
+        away = api.server.faults.add(Fault(action=Action.FAIL, code=503, resources=nodes))
+        async with client(api) as kube:
+            counting = asyncio.create_task(settings_at_scale(kube, SETTINGS))
+            async with asyncio.timeout(SECONDS):
+                while api.server.requests.total(verb="list", resource="nodes") < 3:
+                    await asyncio.sleep(0.01)
+                    assert not counting.done()
+            api.server.faults.remove(away)
+            assert (await counting).nodes == 267
+            api.server.faults.add(Fault(action=Action.FORBID, resources=nodes))
+            assert await settings_at_scale(kube, SETTINGS) == SETTINGS
+
+    scenario(work)
+
+
 def former(node: str) -> dict[str, object]:
     """Return a Lease as PureLB's agents write it."""
     labels = {
