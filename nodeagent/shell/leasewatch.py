@@ -71,6 +71,14 @@ class LeaseWatch:
         last = share_of(self.followed, network)
         return last is not None and all(one.synced.is_set() for one in self.watches[: last + 1])
 
+    def shown(self, networks: Iterable[IPNetwork]) -> tuple[IPNetwork, ...]:
+        """Return those of the own networks on which others may count on this node.
+
+        Its Lease shows what it began with at once, or a restart would move addresses to and fro.
+        """
+        is_known = self.synced.is_set()
+        return tuple(one for one in networks if not is_known or self.covers(one))
+
     def fresh_since(self) -> Instant | None:
         """Return since when no change of a Lease can have escaped us; None if one may now.
 

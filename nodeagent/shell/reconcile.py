@@ -297,7 +297,7 @@ class Loop:
             return False
         world.lease_watch.follow(desired.selection.subnets)
         shown = Shown(
-            subnets=desired.selection.subnets,
+            subnets=world.lease_watch.shown(desired.selection.subnets),
             labelled=world.lease_watch.followed,
             macs=shown_macs(observed.links, desired.selection),
             gateways=shown_gateways(observed.routes),

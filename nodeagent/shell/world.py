@@ -84,7 +84,7 @@ class WorldStore:
         if not self.lease_watch.synced.is_set():
             return None
         if own is not None:
-            own = replace(own, subnets=tuple(filter(self.lease_watch.covers, own.subnets)))
+            own = replace(own, subnets=self.lease_watch.shown(own.subnets))
         live = self.sightings.live(self._clock.now(), fresh_since)
         for node in self._out_of_sight - self.sightings.renewed_at().keys():
             self._out_of_sight.discard(node)

@@ -245,6 +245,7 @@ def test_a_network_that_comes_later_counts_once_its_nodes_are_known() -> None:
                 watch = neighbors.watch
                 await neighbors.wait_nodes("node-a")
                 assert (watch.covers(HERE), watch.covers(HERE6)) == (True, False)
+                assert watch.shown((HERE, HERE6)) == (HERE,)  # nobody waits for this node there
                 watch.follow([HERE6])
                 assert not watch.covers(HERE6)
                 assert watch.fresh_since() is not None
