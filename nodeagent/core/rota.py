@@ -146,6 +146,15 @@ class Rota:
                 self._put_off(record, now + SETTLE)
         self._open.clear()
 
+    def retract(self) -> None:
+        """Take back what was found: this node cannot find out any more whether it is still so."""
+        for record in self._records.values():
+            record.known = None
+            record.forget()
+        if self._wrong:
+            self._wrong.clear()
+            self.revision += 1
+
     def survey(self, now: Instant) -> None:
         """Find out for some more addresses whether this node is their witness."""
         bench, budget = self._bench, DIGESTS

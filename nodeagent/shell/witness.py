@@ -108,16 +108,22 @@ class Witness:
         self._close_idle(now)
         if not self._is_sure(now):
             self._rota.pause(now)
+            if self._world.macs.shown is None:  # for as long as PureLB's agents are about
+                self._rota.retract()
+                self._tell()
             return self._fresh_from if now < self._fresh_from else math.inf
         sight = Sight(reach=self._beats.reach, renewed=self._world.sightings.renewed_at())
         self._rota.survey(now)
         self._rota.conclude(now, sight)
         self._ask(self._rota.take(now, sight), now)
+        self._tell()
+        return self._rota.next_at()
+
+    def _tell(self) -> None:
         if self._revision != self._rota.revision:
             self._revision = self._rota.revision
             self.findings = self._rota.findings()
             self._wake()
-        return self._rota.next_at()
 
     def _is_sure(self, now: Instant) -> bool:
         """Tell whether all is known that makes an answer right or wrong."""
@@ -144,6 +150,7 @@ class Witness:
         except PermanentError as error:
             logger.warning("cannot be a witness", extra={"error": str(error)})
             self._is_able = False
+            self._rota.retract()
 
     def _send(self, question: Question, place: _Place) -> int:
         link, source = question.charge.link, question.charge.source

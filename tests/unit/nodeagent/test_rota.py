@@ -363,6 +363,20 @@ def test_what_becomes_another_holders_is_forgotten() -> None:
     assert stage.rota.counts()[Answer.FOREIGN] == 0
 
 
+def test_what_can_be_known_no_more_is_told_no_more() -> None:
+    """And found anew, twice in a row, when it can."""
+    stage = Stage()
+    stage.round(STRANGE)
+    stage.round(STRANGE)
+    told = stage.rota.revision
+    stage.rota.retract()
+    stage.rota.retract()
+    assert (stage.rota.findings(), stage.rota.revision) == ((), told + 1)
+    assert set(stage.rota.counts().values()) == {0}
+    assert stage.round(STRANGE) == ()
+    assert stage.round(STRANGE) == (Check.FOREIGN_ANSWER,)
+
+
 def test_nobody_is_asked_or_judged_by_who_had_the_address_before() -> None:
     """A survey of many addresses and nodes takes minutes; the old holder would be blamed."""
     stage = Stage()
