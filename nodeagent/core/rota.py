@@ -133,7 +133,8 @@ class Rota:
             self._todo.update(dict.fromkeys(state.changed))
         else:
             away = (a for a, verdict in state.verdicts.items() if isinstance(verdict, Away))
-            self._todo = dict.fromkeys((*self._records, *away))
+            todo = self._todo  # goes first: members may change faster than all is looked at
+            self._todo = {a: None for a in (*self._records, *away) if a not in todo} | todo
         self._bench, self._verdicts = bench, state.verdicts
 
     def pause(self, now: Instant) -> None:

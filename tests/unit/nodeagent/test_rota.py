@@ -28,7 +28,7 @@ from nodeagent.core.witness import Answer, Bench
 from purelb.api.addresses import IPAddress, parse_ip, parse_network
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
 from purelb.api.links import DefaultRoute
-from tests.unit.nodeagent.builders import ETH0, OWN, A, B, entry, link, member, route, service
+from tests.unit.nodeagent.builders import ETH0, OWN, A, B, C, entry, link, member, route, service
 
 HERS, STRANGE, ROUTERS = (bytes.fromhex(f"02000000000{n}") for n in "159")
 GATEWAY = parse_ip("192.0.2.1")
@@ -375,6 +375,26 @@ def test_what_can_be_known_no_more_is_told_no_more() -> None:
     assert set(stage.rota.counts().values()) == {0}
     assert stage.round(STRANGE) == ()
     assert stage.round(STRANGE) == (Check.FOREIGN_ANSWER,)
+
+
+def test_every_address_is_looked_at_though_members_change_all_the_time() -> None:
+    """As in a rolling update of many nodes; there is time for two addresses in between."""
+    crowd = [member(NodeName(f"n{n}"), "10.0.0.0/8") for n in range(DIGESTS // 2)]
+    members = (*MEMBERS, member(C), *crowd)
+    own = [a for a in VIPS if digest(A, a) < digest(C, a)][:5]
+    others = [a for a in VIPS if digest(A, a) > digest(C, a)][:5]
+    stage = Stage(others[0])
+    for _ in range(10):
+        passed = replace(bench(*own, *others), electorate=Electorate(members))
+        stage.rota.follow(passed)
+        stage.now += SPACING
+        stage.rota.survey(stage.now)
+    stage.now += SETTLE
+    asked = set()
+    while (question := stage.take()) is not None:
+        asked.add(question.charge.address)
+        stage.now += SPACING
+    assert asked == set(own)
 
 
 def test_nobody_is_asked_or_judged_by_who_had_the_address_before() -> None:
