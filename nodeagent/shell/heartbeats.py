@@ -228,7 +228,7 @@ class Heartbeats:
 
     def _hear(self, ear: _Ear, listener: FrameListener) -> None:
         """Take in all that has arrived before anything is concluded."""
-        has_news, now = False, self._clock.now()
+        has_news, now, turns = False, self._clock.now(), ear.hearing.turns
         for frame in listener.receive():
             received = datagrams.read(frame)
             if received is None:
@@ -247,6 +247,8 @@ class Heartbeats:
                 ear.sources[beat.node] = received.source
                 if beat.node in ear.hearing.members - ear.reach.heard:
                     self._greet(ear)
+        if ear.hearing.turns != turns:
+            self._on_change()  # whoever has what another node took over yields at once
         if has_news:
             self._conclude(ear)
         step = interval(len(ear.hearing.members) + 1)
