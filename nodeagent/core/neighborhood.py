@@ -14,12 +14,13 @@ Belongs here: labels, selectors, and which watch a Lease belongs to. Does not: w
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from purelb.api.addresses import IPNetwork
 from purelb.api.identifiers import NodeName
+from purelb.api.views import MOST_SUBNETS
 
 GROUP: Final = "purelb.io/watch-group"  # on each Lease that shows its networks by labels
 SUBNET: Final = "subnet.purelb.io/"  # begins the label of one network
@@ -55,6 +56,21 @@ class Share:
 
 
 WITHOUT_LABELS: Final = Share("")
+
+
+def followed(before: Sequence[IPNetwork], present: Collection[IPNetwork]) -> tuple[IPNetwork, ...]:
+    """Return the networks to follow: those of before and the present ones, oldest first.
+
+    Where they are more than a Lease may show, the oldest go that are neither present nor the first,
+    which have a watch of their own.
+    """
+    known = (*before, *(network for network in present if network not in before))
+    spare = len(known) - MOST_SUBNETS
+    if spare <= 0:
+        return known
+    past = [network for network in known[MOST_WATCHES:] if network not in present]
+    gone = set(past[:spare])
+    return tuple(network for network in known if network not in gone)[:MOST_SUBNETS]
 
 
 def shares(networks: Sequence[IPNetwork]) -> tuple[Share, ...]:

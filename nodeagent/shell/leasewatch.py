@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import NoReturn, TypeAlias
 
-from nodeagent.core.neighborhood import WITHOUT_LABELS, Share, share_of, shares
+from nodeagent.core.neighborhood import WITHOUT_LABELS, Share, followed, share_of, shares
 from nodeagent.core.scale import watches_by_network
 from nodeagent.settings import Settings
 from purelb.api.addresses import IPNetwork
 from purelb.api.identifiers import Instant, NodeName
 from purelb.api.resources import decode_lease
-from purelb.api.views import MOST_SUBNETS, LeaseView, view_lease
+from purelb.api.views import LeaseView, view_lease
 from purelb.runtime.clock import Clock
 from purelb.runtime.informer import Informer, Source
 from purelb.runtime.kube import Kube
@@ -56,8 +56,7 @@ class LeaseWatch:
 
     def follow(self, networks: Iterable[IPNetwork]) -> None:
         """Say which networks this node has now; before the first call nothing is complete."""
-        new = [network for network in networks if network not in self.followed]
-        self.followed = (*self.followed, *new)[:MOST_SUBNETS]
+        self.followed = followed(self.followed, tuple(networks))
         if not self._is_whole:
             for share in shares(self.followed)[len(self.watches) :]:
                 self._add(share)

@@ -3,6 +3,7 @@
 Knows nothing of what a Lease gives the right to do (`purelb.core.lease`).
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,8 @@ from purelb.runtime.errors import (
 from purelb.runtime.kube import Kube
 
 logger = logging.getLogger(__name__)
+
+GIVE_UP_SECONDS = 2.0  # to take the holder out of a Lease, so that time is left to delete it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +88,11 @@ class LeaseStore:
 
     async def _give_up_and_delete(self) -> None:
         try:
-            await self._give_up()
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                await self._give_up()
         except (ConflictError, NotFoundError):
             raise
-        except PurelbError as error:  # most who watch know by the deletion alone
+        except (PurelbError, TimeoutError) as error:  # most know by the deletion alone
             logger.warning("the lease keeps its holder", extra={"error": str(error)})
         await self._delete()
 

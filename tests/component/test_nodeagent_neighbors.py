@@ -10,7 +10,7 @@ from nodeagent.core.config import choose
 from nodeagent.core.neighborhood import subnet_label
 from nodeagent.settings import load
 from nodeagent.shell.census import settings_at_scale
-from nodeagent.shell.leases import Shown, lease_content
+from nodeagent.shell.leases import RELEASE_SECONDS, Shown, lease_content
 from nodeagent.shell.leasewatch import LeaseWatch
 from nodeagent.shell.waker import Waker
 from nodeagent.shell.world import WorldStore
@@ -175,21 +175,28 @@ def test_a_lease_is_released_whatever_the_server_makes_of_patches() -> None:
 
     async def work(api: Api) -> None:
         async with client(api) as kube:
-            updater, unlucky = Neighbor(api, kube, "updater"), Neighbor(api, kube, "unlucky")
+            names = ("updater", "unlucky", "unheard")
+            updater, unlucky, unheard = (Neighbor(api, kube, name) for name in names)
             leases, patches = frozenset({"leases"}), frozenset({"patch"})
             ban = Fault(action=Action.FORBID, verbs=patches, resources=leases)
             await unlucky.renew(HERE)
+            await unheard.renew(HERE)
             name = api.server.faults.add(ban)
             await updater.renew(HERE)
             await updater.renew(HERE)  # the first one was created
             async with watching(kube, HERE) as neighbors:
-                await neighbors.wait_nodes("updater", "unlucky")
+                await neighbors.wait_nodes(*names)
                 await updater.release()
-                await neighbors.wait_nodes("unlucky")
+                await neighbors.wait_nodes("unlucky", "unheard")
                 assert neighbors.left == []
                 api.server.faults.remove(name)
-                api.server.faults.add(replace(ban, action=Action.FAIL, code=500))
+                name = api.server.faults.add(replace(ban, action=Action.FAIL, code=500))
                 await unlucky.release()
+                await neighbors.wait_nodes("unheard")
+                api.server.faults.remove(name)
+                api.server.faults.add(replace(ban, action=Action.HANG))
+                async with asyncio.timeout(RELEASE_SECONDS):  # as the agent does
+                    await unheard.release()
                 await neighbors.wait_nodes()
                 assert await api.items(LEASES) == []
 

@@ -12,6 +12,7 @@ from nodeagent.core.neighborhood import (
     GROUPS,
     MOST_WATCHES,
     Share,
+    followed,
     group_of,
     lease_labels,
     share_of,
@@ -19,7 +20,9 @@ from nodeagent.core.neighborhood import (
     subnet_label,
 )
 from playground.apiserver.selectors import parsed
+from purelb.api.addresses import IPNetwork
 from purelb.api.identifiers import NodeName
+from purelb.api.views import MOST_SUBNETS
 
 Networks: TypeAlias = list[IPv4Network]
 
@@ -110,3 +113,16 @@ def test_nodes_are_dealt_evenly() -> None:
     found = [group_of(NodeName(f"node-{number}")) for number in range(1000)]
     assert set(found) == set(GROUPS)
     assert max(found.count(group) for group in GROUPS) < 100
+
+
+def test_a_node_whose_network_changes_for_ever_goes_on_to_show_the_present_one() -> None:
+    """What a Lease has room for goes to present networks first, and to those with a watch."""
+    fixed = IPv4Network("192.0.2.0/24")
+    known: tuple[IPNetwork, ...] = ()
+    for number in range(2 * MOST_SUBNETS):
+        prefix = IPv4Network((0x0A000000 + (number << 8), 24))
+        known = followed(known, [fixed, prefix])
+        assert {fixed, prefix} <= set(known)
+        assert len(known) <= MOST_SUBNETS
+    assert known[0] == fixed
+    assert shares(known)[1 : MOST_WATCHES + 1] == shares(followed((), known[:MOST_WATCHES]))[1:]
