@@ -63,7 +63,7 @@ imports: $(STAMP) ## Check the layers: core, shell, app
 check: lint types imports ## All static gates
 
 unit: $(STAMP) ## Pure tests with branch coverage of the cores
-	@$(PYTEST) tests/unit tests/properties --cov --cov-report=term --cov-fail-under=95
+	@$(PYTEST) tests/unit tests/properties --numprocesses 2 --cov --cov-report=term --cov-fail-under=95
 
 test: check unit ## Everything that must hold, cheap gates first
 	@$(PYTEST) $(REST) -m "not alone" --numprocesses $(JOBS) --dist worksteal

@@ -239,7 +239,7 @@ class Terminal:
             "plugin",
             *self._words,
             cwd=ROOT,
-            env={**os.environ, "KUBECONFIG": str(self._stage.kubeconfig), "TERM": "xterm"},
+            env=self._environment(),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -252,6 +252,11 @@ class Terminal:
         )
         self._transport = transport
         return self
+
+    def _environment(self) -> dict[str, str]:
+        # The terminal says how large it is, not whoever runs the tests.
+        kept = {name: os.environ[name] for name in os.environ if name not in ("COLUMNS", "LINES")}
+        return kept | {"KUBECONFIG": str(self._stage.kubeconfig), "TERM": "xterm"}
 
     async def __aexit__(self, *_: object) -> None:
         if self._process.returncode is None:
