@@ -2,8 +2,8 @@
 
 One listening socket per link and family, with a filter for the addresses in question; IPv6 is only
 listened to while a question is open, because the kernel detects duplicates itself. Belongs here:
-sockets, questions under way, the record of conflicts. Does not: what follows from a claim
-(`core.conflicts`), when an address needs asking (`core.judgement`).
+sockets, questions under way. Does not: what follows from a claim (`core.conflicts`), the record
+(`conflicts`), when an address needs asking (`core.judgement`).
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import heapq
 import itertools
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -24,7 +24,6 @@ from nodeagent.core.claims import (
     read_claim,
 )
 from nodeagent.core.conflicts import (
-    MEMORY,
     REPEATS,
     SEARCH,
     WINDOW,
@@ -35,6 +34,7 @@ from nodeagent.core.conflicts import (
 )
 from nodeagent.core.ops import Probe
 from nodeagent.core.packets import probe_frame
+from nodeagent.shell.conflicts import Conflicts
 from purelb.api.addresses import Family, IPAddress, family_of
 from purelb.api.identifiers import Instant
 from purelb.api.links import Link
@@ -77,7 +77,7 @@ class Prober:
         wake: Callable[[], None],
     ) -> None:
         """`is_stranger` tells whether a MAC is no node's; `defend` announces an address once."""
-        self.conflicts: Mapping[IPAddress, Conflict] = {}
+        self._conflicts = Conflicts()
         self._clock, self._is_stranger = clock, is_stranger
         self._defend, self._wake = defend, wake
         self._asked: dict[IPAddress, _Question] = {}
@@ -100,7 +100,7 @@ class Prober:
         if not self._is_able:
             return None
         now = self._clock.now()
-        self._forget(now)
+        self._conflicts.forget(now)
         for ear in list(self._ears.values()):
             self._hear(ear)
         for address, question in list(self._asked.items()):
@@ -109,6 +109,14 @@ class Prober:
             elif now >= question.quiet_at:
                 self._note_silence(address, question)
         return {address: question.quiet_at for address, question in self._asked.items()}
+
+    def conflicts(self) -> Mapping[IPAddress, Conflict]:
+        """Return the claims of other hosts as of now; the same object until there is another."""
+        return self._conflicts.view()
+
+    def remember(self, addresses: Container[IPAddress]) -> None:
+        """Forget the conflicts about all other addresses; these are the Services'."""
+        self._conflicts.keep(addresses)
 
     def next_answer(self) -> Instant | None:
         """Return when silence will have answered the next question, None if none is open."""
@@ -282,23 +290,23 @@ class Prober:
             if is_conflict(claim, is_asked=question is not None, is_held=is_held):
                 self._note_claim(claim.address, claim.mac, is_probe=claim.is_probe)
         elif question is not None and question.is_duplicate:
-            conflict = met_peer(self.conflicts.get(claim.address), claim.mac, self._clock.now())
+            conflict = met_peer(self._conflicts.get(claim.address), claim.mac, self._clock.now())
             self._give_way(claim.address, conflict)
 
     def _note_claim(self, address: IPAddress, mac: bytes, *, is_probe: bool = False) -> None:
-        now, known = self._clock.now(), self.conflicts.get(address)
+        now, known = self._clock.now(), self._conflicts.get(address)
         is_held = address in self._held and address not in self._asked
         conflict, is_defended = claimed(known, mac, now, is_held=is_held, is_probe=is_probe)
         if is_defended:
             facts = {"ip": str(address), "mac": mac.hex(":")}
             logger.warning("another host claims an address, it is defended", extra=facts)
-            self._set(address, conflict)
+            self._conflicts.note(address, conflict)
             self._defend(address)
         elif conflict is not known:
             self._give_way(address, conflict)
 
     def _give_way(self, address: IPAddress, conflict: Conflict) -> None:
-        self._set(address, conflict)
+        self._conflicts.note(address, conflict)
         self._end_question(address)
         self._wake()
 
@@ -306,15 +314,6 @@ class Prober:
         if question.is_duplicate:  # somebody has asked for it, as the kernel did, and has it not
             self._note_claim(address, b"", is_probe=True)
             return
-        conflict = self.conflicts.get(address)
+        conflict = self._conflicts.get(address)
         if conflict is not None and conflict.is_open:
-            self._set(address, replace(conflict, is_open=False))
-
-    def _set(self, address: IPAddress, conflict: Conflict) -> None:
-        self.conflicts = {**self.conflicts, address: conflict}
-
-    def _forget(self, now: Instant) -> None:
-        """Drop conflicts of which nothing was heard for long."""
-        fresh = {a: c for a, c in self.conflicts.items() if now < c.noted_at + MEMORY}
-        if len(fresh) < len(self.conflicts):
-            self.conflicts = fresh
+            self._conflicts.note(address, replace(conflict, is_open=False))

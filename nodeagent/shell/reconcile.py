@@ -267,7 +267,7 @@ class Loop:
             struggles=self._kernel.struggles,
             memory=self.desired.memory,
             quiet=self._connected.prober.quiet(),
-            conflicts=self._connected.prober.conflicts,
+            conflicts=self._connected.prober.conflicts(),
             shown=world.macs.shown,
             reach=beats.reach,
             claims=beats.claims(),
@@ -335,7 +335,7 @@ class Loop:
                 desired=self.desired,
                 held=self.told.held,
                 struggles=self._kernel.struggles,
-                conflicts=parts.prober.conflicts,
+                conflicts=parts.prober.conflicts(),
                 witnessed=parts.witness.findings,
             )
             parts.inspector.note(last)
@@ -373,6 +373,7 @@ class Loop:
         for address in found.left:
             announcer.stop(address)
             prober.leave(address)
+        prober.remember(self.desired.vips)
         if self.desired.garp is None:
             announcer.clear()
         for outcome in outcomes:
