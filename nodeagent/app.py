@@ -77,7 +77,7 @@ class Agent:
         metrics = AgentMetrics(self.registry, self._snapshot, tallies)
         self.poster = EventPoster(clients.events, "purelb-lbnodeagent", settings.node, clock)
         self.reporter = Reporter(settings.node, self.world, metrics, self.poster)
-        self.inspector = Inspector(settings.node, self.world, self.reporter, waker, clock)
+        self.inspector = Inspector(settings, self.world, self.reporter, waker, clock)
         self.slots = SlotWriter(clients.kube, clock, self.reporter.written)
         self.loop.connect(
             Parts(

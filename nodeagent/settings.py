@@ -27,7 +27,9 @@ class Settings:
     heartbeat_key_file: str  # of a Secret; empty or missing: no heartbeats
     dummy_kind: str  # the kernel's name for the kind of link that carries remote addresses
     remarks: tuple[str, ...] = ()  # settings that are not used as they are, and why
-    nodes: int = 0  # of the cluster when this process began, not set by anybody; 0 is unknown
+    # Not set by anybody: of the cluster when this process began, and why that is not known.
+    nodes: int = 0
+    uncounted: str = ""
 
 
 def load(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:

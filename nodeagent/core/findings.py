@@ -2,7 +2,7 @@
 
 A finding becomes an Event, a condition on the node's Lease, a log line and a metric label, all with
 the same words. Belongs here: the values, and which of them are told when. Does not: the checks
-(`config`, `hostchecks`).
+(`config`, `hostchecks`, `scale`).
 """
 
 from collections.abc import Collection, Mapping
@@ -36,6 +36,7 @@ class Check(StrEnum):
     KERNEL = "KernelFeatures"
     STRUGGLE = "AddressesRemoved"
     CONFLICT = "AddressConflict"
+    NODE_COUNT = "NodeCount"
     NO_ANSWER = conditions.NO_ANSWER
     SEVERAL_ANSWERS = conditions.SEVERAL_ANSWERS
     FOREIGN_ANSWER = conditions.FOREIGN_ANSWER

@@ -25,19 +25,20 @@ async def settings_at_scale(kube: Kube, settings: Settings) -> Settings:
     """Return the settings with the number of nodes, and a Lease that lasts as that demands.
 
     It takes as long as the API server does not answer: without it there is nothing to do, and who
-    took a large cluster for a small one would be a burden to it from then on. They stay as they are
-    if the server refuses.
+    took a large cluster for a small one would be a burden to it from then on. If the server
+    refuses, they say why, and are as for a small one.
     """
-    nodes = 0
+    nodes, refusal = 0, ""
     try:
         nodes = await _count(kube)
     except PurelbError as error:
-        logger.warning("nodes cannot be counted", extra={"error": str(error)})
+        refusal = str(error)
+        logger.warning("nodes cannot be counted", extra={"error": refusal})
     seconds = lease_seconds(settings.lease_seconds, nodes)
     if seconds != settings.lease_seconds:
         facts = {"nodes": nodes, "lease_seconds": seconds, "wanted": settings.lease_seconds}
         logger.info("the lease lasts longer for the number of nodes", extra=facts)
-    return replace(settings, nodes=nodes, lease_seconds=seconds)
+    return replace(settings, nodes=nodes, uncounted=refusal, lease_seconds=seconds)
 
 
 async def _count(kube: Kube) -> int:

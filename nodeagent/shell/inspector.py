@@ -1,7 +1,7 @@
 """Looks after the host that passes work on: reads what the checks need, and tells what they find.
 
 A task of its own, so that no pass waits for it. Nothing is changed on the host. What is wrong, and
-what is told when, is the core's (`hostchecks`, `findings`).
+what is told when, is the core's (`hostchecks`, `scale`, `findings`).
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from nodeagent.core import conflicts
+from nodeagent.core import conflicts, scale
 from nodeagent.core.config import NodeConfig, Unconfigured
 from nodeagent.core.conflicts import Conflict
 from nodeagent.core.findings import NOTHING_FOUND, Finding, Standing, news, stand
@@ -22,12 +22,13 @@ from nodeagent.core.links import Observed
 from nodeagent.core.refusals import unreachable_pools
 from nodeagent.core.struggles import Struggles, complaints, culprits
 from nodeagent.core.verdicts import DesiredState, Verdict
+from nodeagent.settings import Settings
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.waker import Waker
 from nodeagent.shell.world import WorldStore
 from purelb.api.addresses import IPAddress
 from purelb.api.conditions import encode_conditions
-from purelb.api.identifiers import LinkName, NodeName
+from purelb.api.identifiers import LinkName
 from purelb.runtime.clock import Clock, wall_clock
 from purelb.runtime.errors import PurelbError
 from purelb.runtime.logs import Trouble
@@ -73,19 +74,20 @@ class Inspector:
     """Owns what is wrong with this node. `conditions` is its text for the Lease."""
 
     def __init__(
-        self, me: NodeName, world: WorldStore, reporter: Reporter, waker: Waker, clock: Clock
+        self, settings: Settings, world: WorldStore, reporter: Reporter, waker: Waker, clock: Clock
     ) -> None:
         self.conditions = ""
-        self._me, self._world, self._reporter = me, world, reporter
+        self._me, self._world, self._reporter = settings.node, world, reporter
         self._waker, self._clock = waker, clock
         self._wake = asyncio.Event()
+        self._lasting = tuple(scale.complaints(settings.uncounted))
         self._last: Pass | None = None
         self._standing = NOTHING_FOUND
         self._since: dict[Finding, str] = {}  # wall-clock times
         self._looked_at: Mapping[IPAddress, Verdict] | None = None
         self._pools: frozenset[str] = frozenset()  # unreachable, by those verdicts
         self._trouble = Trouble(logger, "cannot look at the host")
-        self._settings = EventSocket(
+        self._events = EventSocket(
             lambda _: self._wake.set(), receive_buffer=SETTINGS_BUFFER, groups=SETTINGS
         )
 
@@ -102,8 +104,8 @@ class Inspector:
 
     async def run(self) -> NoReturn:
         """Look until cancelled: when something has changed, and now and then."""
-        async with self._settings, asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._settings.run())
+        async with self._events, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._events.run())
             while True:
                 self._wake.clear()
                 begun = self._clock.now()
@@ -116,7 +118,7 @@ class Inspector:
         last = self._last
         if last is None:
             return
-        found = list(last.config.findings)
+        found = [*self._lasting, *last.config.findings]
         if isinstance(last.config, NodeConfig):
             try:
                 found += check(await self._host(last, last.config))

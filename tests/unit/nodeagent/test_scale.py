@@ -2,8 +2,15 @@
 
 import pytest
 
+from nodeagent.core.findings import Check
 from nodeagent.core.neighborhood import GROUPS
-from nodeagent.core.scale import MOST_RENEWALS, RENEWALS, lease_seconds, watches_by_network
+from nodeagent.core.scale import (
+    MOST_RENEWALS,
+    RENEWALS,
+    complaints,
+    lease_seconds,
+    watches_by_network,
+)
 
 
 @pytest.mark.parametrize("nodes", [0, 1, 16, 100, 266])
@@ -39,3 +46,11 @@ def test_the_watchers_of_a_thousand_nodes_get_few_enough_events() -> None:
 def test_in_small_clusters_everybody_sees_everybody() -> None:
     """One watch costs less than three."""
     assert [watches_by_network(nodes) for nodes in (0, 100, 101)] == [False, False, True]
+
+
+def test_a_node_that_may_not_count_the_others_tells_why_and_what_helps() -> None:
+    """Nobody else can know: it behaves as in a small cluster."""
+    (found,) = complaints("nodes: forbidden")
+    assert (found.check, found.subject) == (Check.NODE_COUNT, "nodes")
+    assert all(part in found.message for part in ("forbidden", "list nodes", "restart"))
+    assert not list(complaints(""))
