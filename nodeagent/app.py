@@ -20,10 +20,12 @@ from nodeagent.shell.keeping import Keeping
 from nodeagent.shell.kernel import Kernel
 from nodeagent.shell.leases import LeaseKeeper
 from nodeagent.shell.metrics import AgentMetrics, Snapshot, Tallies
+from nodeagent.shell.parts import Parts
 from nodeagent.shell.prober import Prober
-from nodeagent.shell.reconcile import Loop, Parts
+from nodeagent.shell.reconcile import Loop
 from nodeagent.shell.reporter import Reporter
 from nodeagent.shell.slots import SlotWriter
+from nodeagent.shell.speaker import Speaker
 from nodeagent.shell.waker import Waker
 from nodeagent.shell.wire import WireAsker
 from nodeagent.shell.witness import Witness
@@ -79,13 +81,15 @@ class Agent:
         self.reporter = Reporter(settings.node, self.world, metrics, self.poster)
         self.inspector = Inspector(settings, self.world, self.reporter, waker, clock)
         self.slots = SlotWriter(clients.kube, clock, self.reporter.written)
+        keeping = Keeping(self.world, self.keeper, self.beats, clock)
         self.loop.connect(
             Parts(
                 keeper=self.keeper,
-                keeping=Keeping(self.world, self.keeper, self.beats, clock),
+                keeping=keeping,
                 announcer=self.announcer,
                 prober=self.prober,
                 beats=self.beats,
+                speaker=Speaker(settings.node, self.keeper, keeping, self.beats, clock),
                 asker=self.asker,
                 witness=self.witness,
                 slots=self.slots,

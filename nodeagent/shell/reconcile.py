@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn
 
 from nodeagent.core import words
@@ -29,8 +29,6 @@ from nodeagent.core.installed import (
 )
 from nodeagent.core.links import Announced, Observed, Placed
 from nodeagent.core.membership import own_member
-from nodeagent.core.networks import claims_after, networks, occupied, standing
-from nodeagent.core.ops import AddAddress, Announce, Probe, RemoveAddress
 from nodeagent.core.plan import plan_in_steps
 from nodeagent.core.probing import asked
 from nodeagent.core.report import Report, Told, report_in_steps
@@ -38,19 +36,12 @@ from nodeagent.core.verdicts import DesiredState, Here
 from nodeagent.core.vips import gather
 from nodeagent.settings import Settings
 from nodeagent.shell.ahead import Ahead
-from nodeagent.shell.announcer import Announcer
-from nodeagent.shell.heartbeats import Heartbeats, Saying
-from nodeagent.shell.inspector import Inspector, Pass
-from nodeagent.shell.keeping import Keeping
+from nodeagent.shell.inspector import Pass
 from nodeagent.shell.kernel import Kernel
-from nodeagent.shell.leases import LeaseKeeper, Shown, lease_content
-from nodeagent.shell.metrics import AgentMetrics
-from nodeagent.shell.prober import Prober
-from nodeagent.shell.reporter import Reporter
-from nodeagent.shell.slots import SlotWriter
+from nodeagent.shell.leases import Shown, lease_content
+from nodeagent.shell.parts import Parts
+from nodeagent.shell.sending import send
 from nodeagent.shell.waker import Waker
-from nodeagent.shell.wire import WireAsker
-from nodeagent.shell.witness import Witness
 from nodeagent.shell.world import WorldStore
 from purelb.api.addresses import IPAddress
 from purelb.api.identifiers import Instant
@@ -65,23 +56,6 @@ RETRY_SECONDS = 0.2  # after netlink failed
 REST, LONGEST_REST = 10.0, 0.25  # times what the pass took; seconds
 UPDATES = "purelb_k8s_client_updates_total"
 UPDATE_ERRORS = "purelb_k8s_client_update_errors_total"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """Who carries out what passes decide."""
-
-    keeper: LeaseKeeper
-    keeping: Keeping
-    announcer: Announcer
-    prober: Prober
-    beats: Heartbeats
-    asker: WireAsker
-    witness: Witness
-    slots: SlotWriter
-    reporter: Reporter
-    inspector: Inspector
-    metrics: AgentMetrics
 
 
 class Loop:
@@ -109,9 +83,6 @@ class Loop:
         self._is_empty = False  # the last pass found nothing local of ours on any link
         self._failure: Failure | None = None
         self._is_leaving = self._is_gone = False  # remote addresses go as well; and are gone
-        self._occupied: frozenset[int] = frozenset()  # links that may have an address of ours
-        self._claims: Mapping[IPAddress, tuple[int, int]] = {}
-        self._epoch = 0  # the highest of our own
         self._begun = self._ended = 0  # passes, counted at their beginning
         self._ahead = Ahead()
         self._parts: Parts | None = None
@@ -119,7 +90,7 @@ class Loop:
     def connect(self, parts: Parts) -> None:
         """Say who carries out what passes decide; before `run`."""
         self._parts = parts
-        parts.beats.connect(self._say, parts.keeping.keep)
+        parts.beats.connect(parts.speaker.say, parts.keeping.keep)
 
     def may_send(self, address: IPAddress) -> bool:
         """Tell whether the last pass still had the address here, within its right."""
@@ -201,11 +172,10 @@ class Loop:
         if self._adopt(observed, desired):
             observed = replace(observed, record=self._record)
             desired = await in_turns(desire_in_steps(self._facts(observed, fresh_since), now))
-        # Heartbeats go on during a pass, and whoever says to have nothing is replaced at once.
-        self._occupied |= occupied(observed)
+        parts.speaker.begin(observed)
         has_new_content = self._publish(observed, desired)
         ops = await in_turns(plan_in_steps(desired, observed, self._clock.now()))
-        self._occupied = occupied(observed, ops)
+        parts.speaker.expect(observed, ops)
         if self._kernel.counts.audits != audits:
             parts.metrics.audit_seconds.observe(self._clock.now() - now)
         outcomes = await self._kernel.execute(ops) if ops else ()
@@ -220,7 +190,7 @@ class Loop:
         parts.prober.follow(observed.links)
         self._speak(observed, outcomes)
         found = await self._report(outcomes)
-        self._announce(outcomes, found)
+        send(parts.announcer, parts.prober, self.desired, outcomes, found)
         await self._tell(outcomes, found)
         self._show(observed, fresh_since)
         if has_new_content:
@@ -274,7 +244,7 @@ class Loop:
             silent=self._connected.asker.silent(),
             has_api=fresh_since is not None,
             is_fresh=fresh_since is not None and now >= fresh_since + self._settings.lease_seconds,
-            epoch=max(self._epoch, beats.epoch),
+            epoch=self._connected.speaker.epoch,
         )
 
     def _adopt(self, observed: Observed, desired: DesiredState) -> bool:
@@ -342,57 +312,12 @@ class Loop:
 
     def _speak(self, observed: Observed, outcomes: tuple[Outcome, ...]) -> None:
         """Let heartbeats tell what has changed, and ask who answers where that matters."""
-        parts, desired, me = self._connected, self.desired, self._settings.node
+        parts, desired = self._connected, self.desired
         if self.electorate is not None:
-            nics, joined = desired.selection.nics, desired.memory.joined
-            found = networks(nics, self.electorate, observed.routes, me, joined)
-            parts.beats.follow(found, self._world.sightings.expired())
-        parts.asker.want(asked(desired, self.electorate, parts.beats.reach, me))
-        claims = claims_after(self._claims, desired) if desired.is_whole else self._claims
-        has_moved = any(isinstance(one.op, AddAddress | RemoveAddress) for one in outcomes)
-        if claims is not self._claims or has_moved:
-            self._claims = claims
-            self._epoch = max(self._epoch, *(epoch for _, epoch in claims.values()), 0)
-            parts.beats.hurry()
-
-    def _say(self, index: int) -> Saying:
-        """Return what a heartbeat on a link says now."""
-        now, fresh_since = self._clock.now(), self._connected.keeping.fresh_since()
-        return Saying(
-            standing=standing(self._connected.keeper.lease, now),
-            is_empty=index not in self._occupied,
-            fresh_for=0.0 if fresh_since is None else now - fresh_since,
-            epoch=max(self._epoch, self._connected.beats.epoch),
-            claims={a: epoch for a, (link, epoch) in self._claims.items() if link == index},
-        )
-
-    def _announce(self, outcomes: tuple[Outcome, ...], found: Report) -> None:
-        announcer, prober = self._connected.announcer, self._connected.prober
-        if not self.desired.is_whole:
-            return
-        for address in found.left:
-            announcer.stop(address)
-            prober.leave(address)
-        prober.remember(self.desired.vips)
-        if self.desired.garp is None:
-            announcer.clear()
-        for outcome in outcomes:
-            match outcome.op:
-                case Announce():
-                    self._begin(outcome.op)
-                case Probe():
-                    prober.ask(outcome.op)
-                case _:
-                    pass
-        announcer.send_due()
-        prober.pump()
-
-    def _begin(self, op: Announce) -> None:
-        parts, garp = self._connected, self.desired.garp
-        if garp is not None:
-            parts.announcer.start(op, garp)
-            if op.address in self.told.held:
-                parts.prober.hold(op.address, op.link)
+            expired = self._world.sightings.expired()
+            parts.speaker.follow(desired, self.electorate, observed.routes, expired)
+        parts.asker.want(asked(desired, self.electorate, parts.beats.reach, self._settings.node))
+        parts.speaker.claim(desired, outcomes)
 
     @property
     def _connected(self) -> Parts:
