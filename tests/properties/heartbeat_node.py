@@ -11,7 +11,8 @@ from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import Instant, NodeName, ServiceKey
 from purelb.api.views import LeaseView, ServiceView
 from purelb.core.lease import Lease, Sightings
-from tests.kernel import Agent, Kernel
+from tests.agent import Agent
+from tests.kernel import Kernel
 from tests.properties.heartbeat_parts import Questions
 from tests.unit.nodeagent.builders import facts
 

@@ -28,7 +28,8 @@ from purelb.core.lease import (
     Tick,
     step,
 )
-from tests.kernel import Agent, Kernel
+from tests.agent import Agent
+from tests.kernel import Kernel
 from tests.unit.nodeagent.builders import NOW, OWN, facts, kernel, member, service
 
 STEP, DURATION = 0.1, 10.0

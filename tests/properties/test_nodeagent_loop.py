@@ -20,7 +20,8 @@ from purelb.api.addresses import Family, sort_key
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.links import FOREVER, OUR_MARK
 from purelb.core.lease import Drain, Lease, RenewOk, step
-from tests.kernel import Agent, Kernel
+from tests.agent import Agent
+from tests.kernel import Kernel
 from tests.unit.nodeagent.builders import (
     ETH0,
     NOW,

@@ -11,7 +11,7 @@ from nodeagent.core.remote import RemotePools, read_groups
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.links import OUR_MARK
 from purelb.api.views import ServiceView
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.properties.test_nodeagent_loop import assert_memory_changes_nothing
 from tests.unit.nodeagent.builders import A, B, agent, facts, link, service
 from tests.unit.nodeagent.remotepools import INSTALL, KUBE_LB0, dummy_of, group, span

@@ -28,7 +28,8 @@ from purelb.api.identifiers import Instant, NodeName, PoolName, ServiceKey
 from purelb.api.links import FOREVER
 from purelb.api.views import NodeView, ServiceView
 from purelb.core.lease import Drain, Kept, Lease, LeaseFact, RenewOk, Superseded, step
-from tests.kernel import Agent, Kernel
+from tests.agent import Agent
+from tests.kernel import Kernel
 from tests.properties.test_nodeagent_loop import (
     ETH1,
     NODES,

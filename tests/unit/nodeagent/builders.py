@@ -12,7 +12,8 @@ from purelb.api.identifiers import Instant, LinkName, NodeName, ServiceKey
 from purelb.api.links import DefaultRoute, Link, LinkAddress
 from purelb.api.views import NodeView, ServiceView
 from purelb.core.lease import Lease, RenewOk, step
-from tests.kernel import Agent, Kernel
+from tests.agent import Agent
+from tests.kernel import Kernel
 
 A, B, C = NodeName("node-a"), NodeName("node-b"), NodeName("node-c")
 WEB = ServiceKey("shop/web")

@@ -9,7 +9,7 @@ from purelb.api.identifiers import LinkName, PoolName
 from purelb.api.links import (
     Link,
 )
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.unit.nodeagent.builders import (
     WEB,
     agent,

@@ -27,7 +27,8 @@ from nodeagent.core.words import DAD_FAILURES, FOREIGN_CONFLICTS, Count
 from purelb.api.annotations import Slot, encode_slots
 from purelb.api.identifiers import LinkName
 from purelb.api.links import IFA_F_DADFAILED, IFA_F_NODAD
-from tests.kernel import DAD_SECONDS, Agent
+from tests.agent import Agent
+from tests.kernel import DAD_SECONDS
 from tests.unit.nodeagent.builders import (
     ETH0,
     NOW,

@@ -17,7 +17,7 @@ from purelb.api.identifiers import ServiceKey
 from purelb.api.links import FOREVER, IFA_F_NODAD, IFA_F_NOPREFIXROUTE, OUR_MARK
 from purelb.api.views import NodeView, ServiceView
 from purelb.core.lease import Drain, Lease, Superseded, step
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.unit.nodeagent.builders import (
     ETH0,
     NOW,

@@ -12,7 +12,7 @@ from purelb.api.addresses import Family
 from purelb.api.groups import Fencing, GroupKind, GroupView, RangeEntry
 from purelb.api.identifiers import NodeName, PoolName
 from purelb.core.lease import Drain, Tick, step
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.unit.nodeagent.builders import (
     ETH0,
     NOW,

@@ -15,7 +15,7 @@ from purelb.api.groups import GroupKind, GroupView, RangeEntry
 from purelb.api.identifiers import PoolName, ServiceKey
 from purelb.api.links import OUR_MARK
 from purelb.api.views import ServiceView
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.unit.nodeagent.builders import (
     ETH0,
     NOW,

@@ -9,7 +9,8 @@ from nodeagent.core.identity import shown_macs
 from purelb.api.identifiers import LinkName
 from purelb.api.resources import LocalSpec, NodeAgent, NodeAgentSpec
 from purelb.api.views import NodeView
-from tests.kernel import Agent, Kernel
+from tests.agent import Agent
+from tests.kernel import Kernel
 from tests.unit.nodeagent.builders import (
     MAC,
     NOW,

@@ -12,7 +12,8 @@ from purelb.api.addresses import Family
 from purelb.api.identifiers import LinkName, ServiceKey
 from purelb.api.links import FOREVER, OUR_MARK, Link
 from purelb.core.lease import Drain, step
-from tests.kernel import Agent, Kernel
+from tests.agent import Agent
+from tests.kernel import Kernel
 from tests.unit.nodeagent.builders import (
     ETH0,
     NOW,

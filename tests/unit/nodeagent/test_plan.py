@@ -27,7 +27,7 @@ from purelb.api.links import (
     NewAddress,
 )
 from purelb.core.lease import Drain, step
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.unit.nodeagent.builders import (
     ETH0,
     MAC,

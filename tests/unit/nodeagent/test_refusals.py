@@ -9,7 +9,7 @@ from nodeagent.core.verdicts import Away, Here, Reason
 from purelb.api.addresses import parse_ip
 from purelb.api.identifiers import ServiceKey
 from purelb.api.links import DefaultRoute
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.unit.nodeagent.builders import (
     WEB,
     A,

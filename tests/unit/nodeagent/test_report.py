@@ -17,7 +17,7 @@ from nodeagent.core.words import Count
 from purelb.api.addresses import Family
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.core.lease import Drain, step
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.unit.nodeagent.builders import (
     ETH0,
     NOW,

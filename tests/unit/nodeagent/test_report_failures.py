@@ -10,7 +10,7 @@ from nodeagent.core.ops import AddAddress, RefreshAddress, RemoveAddress, Reorde
 from nodeagent.core.report import Report, Told, report
 from nodeagent.core.verdicts import DesiredState
 from purelb.api.views import NodeView
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.unit.nodeagent.builders import (
     ETH0,
     NOW,

@@ -15,7 +15,7 @@ from nodeagent.core.verdicts import Here, Judgement
 from purelb.api.addresses import Family, parse_ip
 from purelb.api.identifiers import NodeName, ServiceKey
 from purelb.api.links import OUR_MARK, LinkAddress
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.unit.nodeagent.builders import (
     ETH0,
     NOW,

@@ -11,7 +11,7 @@ from nodeagent.core.links import Nic
 from nodeagent.core.peers import SETTLE, Reach
 from nodeagent.core.settling import joined_after, settled_at
 from nodeagent.core.verdicts import Away, Here, Joined, Wait
-from tests.kernel import Agent
+from tests.agent import Agent
 from tests.unit.nodeagent.builders import (
     ETH0,
     NETWORKS,
