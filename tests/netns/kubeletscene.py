@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,16 @@ from playground import kubelet
 from playground.api import path_of
 from playground.cluster import Cluster
 from playground.http import fetch
+from playground.preflight import complaints
 
 SECONDS = 20.0  # far longer than anything here takes
 NODE, ADDRESS = "node-a", "192.0.2.11"
 
 Object = dict[str, Any]
+
+needs_playground = pytest.mark.skipif(
+    bool(found := complaints()), reason="; ".join(found) or "works"
+)
 
 
 class Scene:
@@ -119,6 +124,42 @@ class Scene:
                 yield reader
         finally:
             writer.close()
+
+
+Scenario = Callable[[Scene], Awaitable[None]]
+World = Callable[[Scenario], None]
+
+
+def in_world_of_its_own(scenario: Scenario, **options: float) -> None:
+    """Run a scenario in a fresh world that ends with it."""
+
+    async def run() -> None:
+        async with Cluster(nodes=1) as cluster:
+            scene = Scene(cluster)
+            await scene.start_kubelets(**options)
+            await scenario(scene)
+
+    asyncio.run(run())
+
+
+def world_of_a_module() -> Iterator[World]:
+    """Yield what runs scenarios in one world; each has Pods of its own."""
+    cluster = Cluster(nodes=1)
+    scene = Scene(cluster)
+
+    async def start() -> None:
+        await cluster.__aenter__()
+        await scene.start_kubelets()
+
+    async def run(scenario: Scenario) -> None:
+        await scenario(scene)
+
+    with asyncio.Runner() as runner:
+        runner.run(start())
+        try:
+            yield lambda scenario: runner.run(run(scenario))
+        finally:
+            runner.run(cluster.__aexit__(None, None, None))
 
 
 def is_ready(pod: Object) -> bool:
