@@ -1,15 +1,13 @@
-"""Events of the real kernel, also when there are too many."""
+"""Events of the real kernel about addresses and routes, also when there are too many."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from ipaddress import IPv4Address, ip_address
 from socket import SO_RCVBUF, SOL_SOCKET, if_nametoindex
 
 import pytest
 
-from purelb.api.identifiers import LinkName
 from purelb.api.links import (
     IFA_F_NODAD,
     IFA_F_NOPREFIXROUTE,
@@ -25,15 +23,14 @@ from purelb.runtime.netlink.events import (
     AddressSeen,
     Event,
     EventSocket,
-    LinkChanged,
     Lost,
     RouteChanged,
 )
 from purelb.runtime.netlink.sockets import open_socket
 from purelb.runtime.netlink.wire import DeadAddress, Refresh
 from tests.netns.conftest import Namespace
+from tests.netns.eventscene import SECONDS, Seen, running
 
-SECONDS = 10  # far more than anything here takes
 VIP4, VIP6 = "192.0.2.10", "2001:db8::10"
 BOTH = pytest.mark.parametrize("vip", [VIP4, VIP6])
 
@@ -73,44 +70,6 @@ def gone(change: NewAddress) -> AddressGone:
 def additions(events: Sequence[Event]) -> list[LinkAddress]:
     """Return the addresses that came or changed."""
     return [event.address for event in events if isinstance(event, AddressSeen)]
-
-
-class Seen:
-    """Remembers events, and wakes whoever waits for some."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self._more = asyncio.Event()
-
-    def note(self, event: Event) -> None:
-        """Remember one."""
-        self.events.append(event)
-        self._more.set()
-
-    async def wait_until(self, holds: Callable[[list[Event]], bool]) -> list[Event]:
-        """Return all events as soon as the condition holds."""
-        async with asyncio.timeout(SECONDS):
-            while not holds(self.events):
-                self._more.clear()
-                await self._more.wait()
-        return self.events
-
-    async def wait_for(self, event: Event) -> list[Event]:
-        """Return all events once this one is among them."""
-        return await self.wait_until(lambda events: event in events)
-
-
-@asynccontextmanager
-async def running(receive_buffer: int = EVENT_BUFFER) -> AsyncIterator[Seen]:
-    """Deliver events until the end."""
-    seen = Seen()
-    async with EventSocket(seen.note, receive_buffer=receive_buffer) as events:
-        task = asyncio.create_task(events.run())
-        try:
-            yield seen
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
 
 
 @BOTH
@@ -216,60 +175,6 @@ def test_what_happens_between_opening_and_running_is_not_missed(link: int) -> No
             await asyncio.wait([task])
 
     asyncio.run(scenario())
-
-
-def test_a_link_is_followed_from_its_making_to_its_end(namespace: Namespace) -> None:
-    """Made, renamed, deleted: one index throughout."""
-
-    async def scenario() -> list[Event]:
-        async with running() as seen:
-            namespace.ip(
-                "link add one0 index 77 type ifb",
-                "link set one0 name two0",
-                "link del two0",
-            )
-            return await seen.wait_for(
-                LinkChanged(index=77, name=LinkName("two0"), gone=True, works=False)
-            )
-
-    names = [
-        (event.name, event.gone)
-        for event in asyncio.run(scenario())
-        if isinstance(event, LinkChanged) and event.index == 77
-    ]
-    assert list(dict.fromkeys(names)) == [("one0", False), ("two0", False), ("two0", True)]
-
-
-def test_a_lost_carrier_is_reported(namespace: Namespace, far_namespace: Namespace) -> None:
-    """The far end of the cable goes down; nobody touched the near one."""
-    index, name = if_nametoindex("eth0"), LinkName("eth0")
-    changed = LinkChanged(index=index, name=name, gone=False, works=False)
-
-    async def scenario() -> None:
-        async with running() as seen:
-            far_namespace.ip("link set peer0 down")
-            await seen.wait_for(changed)
-
-    asyncio.run(scenario())
-
-
-def test_a_link_that_leaves_a_bridge_is_not_gone(namespace: Namespace) -> None:
-    """The kernel sends a RTM_DELLINK for it all the same."""
-    namespace.ip(
-        "link add br0 type bridge",
-        "link add port0 index 78 type ifb",
-        "link set port0 master br0",
-    )
-
-    async def scenario() -> list[Event]:
-        async with running() as seen:
-            namespace.ip("link set port0 nomaster", "link set port0 name last0")
-            return await seen.wait_for(
-                LinkChanged(index=78, name=LinkName("last0"), gone=False, works=False)
-            )
-
-    events = asyncio.run(scenario())
-    assert not [event for event in events if isinstance(event, LinkChanged) and event.gone]
 
 
 @pytest.mark.parametrize("route", ["0.0.0.0/0 dev vip0", "2001:db8:2::/48 dev vip0"])
