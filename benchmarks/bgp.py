@@ -29,7 +29,7 @@ CONFIGURATION = {
         "neighbors": [
             {
                 "config": {"neighborAddress": "192.0.2.1", "peerAsn": 64513},
-                "timers": {"config": {"connectRetry": 1}},
+                "timers": {"config": {"connectRetry": 5}},
             }
         ],
         "netlinkImport": {"enabled": True, "interfaceList": ["kube-lb0"]},

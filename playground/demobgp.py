@@ -70,7 +70,7 @@ CONFIGURATION: dict[str, Any] = {
         "neighbors": [
             {
                 "config": {"neighborAddress": "192.0.2.1", "peerAsn": 64513},
-                "timers": {"config": {"connectRetry": 1}},
+                "timers": {"config": {"connectRetry": 5}},
             }
         ],
         "netlinkImport": {"enabled": True, "interfaceList": ["kube-lb0"]},

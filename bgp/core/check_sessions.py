@@ -22,6 +22,7 @@ from purelb.api.bgp import (
 )
 
 SHORTEST_HOLD = 3  # seconds; RFC 4271 section 4.2
+SHORTEST_RETRY = 5  # seconds; gobgpd 3.10 raises what is less (pkg/server/fsm.go)
 LARGEST_TTL = 255
 MOST_PATHS = 255
 
@@ -171,6 +172,9 @@ def _check_timers(path: str, value: Timers | None) -> Iterator[Finding]:
         return
     timers = value.config
     yield from fields.number(f"{path}.connectRetry", timers.connect_retry, 0, fields.LARGEST_U16)
+    if 0 < timers.connect_retry < SHORTEST_RETRY:
+        note = f"{timers.connect_retry} has the effect of {SHORTEST_RETRY}, the engine's shortest"
+        yield remark(f"{path}.connectRetry", note)
     yield from fields.number(f"{path}.holdTime", timers.hold_time, 0, fields.LARGEST_U16)
     if 0 < timers.hold_time < SHORTEST_HOLD:
         note = f"{timers.hold_time} is too short; use {SHORTEST_HOLD} or more (RFC 4271)"

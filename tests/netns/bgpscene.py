@@ -67,7 +67,7 @@ def frr_config(*lines: str, nodes: int = 3, dials: bool = False, router_id: str 
 def neighbor(address: str = ROUTER4, **parts: Any) -> Body:  # noqa: ANN401  # JSON
     """Return a neighbor; `config` is added to its address and ASN."""
     config = {"neighborAddress": address, "peerAsn": ROUTER_ASN, **parts.pop("config", {})}
-    timers = {"config": {"connectRetry": 1, "holdTime": 9, "keepaliveInterval": 3}}
+    timers = {"config": {"connectRetry": 5, "holdTime": 9, "keepaliveInterval": 3}}
     return {"config": config, "timers": timers, **parts}
 
 

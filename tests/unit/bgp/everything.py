@@ -50,7 +50,7 @@ def neighbors() -> list[Body]:
         neighbor(
             config={"peerGroup": "tor", "vrf": "red", "authPassword": "x" * 80},
             afiSafis=[family],
-            timers={"config": {"holdTime": 9, "keepaliveInterval": 3, "connectRetry": 1}},
+            timers={"config": {"holdTime": 9, "keepaliveInterval": 3, "connectRetry": 5}},
             transport={"localAddress": "192.0.2.11", "bindInterface": "eth0"},
             gracefulRestart={"enabled": True},
             ebgpMultihop={"enabled": True, "multihopTtl": 3},

@@ -53,6 +53,10 @@ REMARKS: list[tuple[Body, str]] = [
         for build, path in ((overall, "spec.global"), (one, NEIGHBOR), (grouped, GROUP))
         for direction in ("importPolicy", "exportPolicy")
     ),
+    *(
+        (build(timers={"config": {"connectRetry": 4}}), f"{path}.timers.config.connectRetry")
+        for build, path in ((one, NEIGHBOR), (grouped, GROUP))
+    ),
     (policies(conditions={"rpkiResult": "valid"}), f"{PLACE}.conditions.rpkiResult"),
     (body(netlinkImport={"enabled": True}), "spec.netlinkImport.interfaceList"),
     (body(netlinkExport={"enabled": True}), "spec.netlinkExport.rules"),
