@@ -10,7 +10,7 @@ import time
 from contextlib import AsyncExitStack
 
 from bgp import settings as config
-from bgp.core.exports import OFF
+from bgp.core.exportrules import OFF
 from bgp.core.health import NodeState
 from bgp.core.model import STOPPED
 from bgp.settings import Settings
@@ -205,7 +205,13 @@ class Sidecar:
             is_configured=spec is not None,
             is_engine_up=is_up,
             engine_failure=self.supervisor.failure,
-            findings=(*problem, *world.in_use.all_findings, *loop.wanted.findings),
+            findings=(
+                *problem,
+                *world.in_use.all_findings,
+                *loop.wanted.findings,
+                *policy.remarks,
+            ),
+            lacking_vrfs=policy.lacking,
             refusals=loop.refusals,
             wanted=loop.wanted.engine,
             actual=loop.actual if is_up else STOPPED,
@@ -221,7 +227,9 @@ class Sidecar:
             sent_of=monitor.sent_of,
             hops=loop.hops,
             protocol=policy.protocol if policy.is_on else None,
-            rules=tuple((rule.name, rule.metric, rule.table) for rule in policy.rules),
+            rules=tuple(
+                (rule.name, rule.metric, rule.table) for rule in policy.rules if rule.is_on
+            ),
             exported=self.exporter.found,
             installed=self.exporter.installed,
             is_leaving=self._is_leaving,

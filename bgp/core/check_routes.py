@@ -5,13 +5,12 @@ from collections.abc import Iterator, Sequence
 
 from bgp.core import fields
 from bgp.core.findings import Finding, remark
-from purelb.api.bgp import BgpSpec, ExportRule, Vrf, VrfExport
+from purelb.api.bgp import BgpSpec, ExportRule, VrfExport
 from purelb.api.links import LONGEST_NAME
 
 FIRST_FREE_PROTOCOL = 5  # those below are the kernel's and the administrator's (rtnetlink.h)
 LOCAL_TABLE = 255  # RT_TABLE_LOCAL: the kernel's own
 LONGEST_DAMPENING = 60_000  # milliseconds
-NO_VRF_EXPORT = "routes of a VRF are not exported to the kernel; export from the main table"
 _RD = re.compile(r"(\d{1,10}):(\d{1,10})")
 _GLOB = re.compile(r"[^/\s:]+")
 
@@ -32,7 +31,7 @@ def check_vrfs(spec: BgpSpec) -> Iterator[Finding]:
             names = vrf.netlink_import.interface_list or ()
             yield from _check_interfaces(where, names, is_on=vrf.netlink_import.enabled)
         if vrf.netlink_export is not None:
-            yield from _check_vrf_export(f"{path}.netlinkExport", vrf, vrf.netlink_export)
+            yield from _check_vrf_export(f"{path}.netlinkExport", vrf.netlink_export)
 
 
 def _check_distinguisher(path: str, text: str) -> Iterator[Finding]:
@@ -68,18 +67,13 @@ def _check_targets(path: str, texts: Sequence[str]) -> Iterator[Finding]:
             yield Finding(f"{path}[{position}]", note)
 
 
-def _check_vrf_export(path: str, vrf: Vrf, export: VrfExport) -> Iterator[Finding]:
+def _check_vrf_export(path: str, export: VrfExport) -> Iterator[Finding]:
     yield from fields.link(f"{path}.linuxVrf", export.linux_vrf)
     yield from _check_table(f"{path}.linuxTableId", export.linux_table_id)
     yield from fields.number(f"{path}.metric", export.metric, 0, fields.LARGEST_U32)
     yield from _check_communities(
         path, export.community_list or (), export.large_community_list or ()
     )
-    if export.enabled:
-        yield remark(path, f"has no effect: {NO_VRF_EXPORT}")
-    if export.enabled and export.linux_table_id == 0:
-        note = f"is missing; set the table of the kernel's VRF {export.linux_vrf or vrf.name}"
-        yield Finding(f"{path}.linuxTableId", note)
 
 
 def check_import(spec: BgpSpec) -> Iterator[Finding]:
@@ -115,15 +109,13 @@ def check_export(spec: BgpSpec) -> Iterator[Finding]:
     rules = value.rules or ()
     yield from fields.names(f"{path}.rules[{{}}].name", [rule.name for rule in rules])
     for position, rule in enumerate(rules):
-        yield from _check_rule(f"{path}.rules[{position}]", rule, spec)
+        yield from _check_rule(f"{path}.rules[{position}]", rule)
     if value.enabled and not rules:
         yield remark(f"{path}.rules", "is empty: no route is exported to the kernel; add a rule")
 
 
-def _check_rule(path: str, rule: ExportRule, spec: BgpSpec) -> Iterator[Finding]:
-    yield from _check_vrf_name(f"{path}.vrf", rule.vrf, spec)
-    if rule.vrf:
-        yield remark(f"{path}.vrf", f"keeps the rule from having any effect: {NO_VRF_EXPORT}")
+def _check_rule(path: str, rule: ExportRule) -> Iterator[Finding]:
+    yield from fields.link(f"{path}.vrf", rule.vrf)
     yield from _check_table(f"{path}.tableId", rule.table_id)
     yield from fields.number(f"{path}.metric", rule.metric, 0, fields.LARGEST_U32)
     yield from _check_communities(path, rule.community_list or (), rule.large_community_list or ())

@@ -23,12 +23,14 @@ from purelb.api.routes import RouteKey
 
 READY, CONFIGURED, SESSIONS = "Ready", "Configured", "SessionsEstablished"
 PREFIXES, NEXT_HOPS = "PrefixesAdvertised", "NextHopsResolved"
+VRFS = "VrfsPresent"
 ALL_HEALTHY, DEGRADED, SHUTDOWN = "AllHealthy", "Degraded", "AgentShutdown"
 NOT_CONFIGURED, INVALID, CONFIGURED_WELL = "NotConfigured", "ConfigurationInvalid", "AsConfigured"
 ENGINE_DOWN, ENGINE_REFUSES = "EngineDown", "EngineRefuses"
 SESSION_DOWN, ALL_UP = "SessionDown", "AllEstablished"
 NOT_ACCEPTED, ALL_SENT = "PrefixNotAccepted", "AllAdvertised"
 HOP_MISSING, ALL_HOPS = "NextHopMissing", "AllResolved"
+VRF_MISSING, ALL_VRFS = "VrfMissing", "AllPresent"
 NO_CONNECTION = (
     "no connection: the neighbor does not answer, or does not accept our address or password"
 )
@@ -71,6 +73,7 @@ class NodeState:
     rules: tuple[tuple[str, int, int], ...] = ()  # name, metric, table
     exported: tuple[Exported, ...] = ()
     installed: frozenset[RouteKey] = frozenset()
+    lacking_vrfs: tuple[Finding, ...] | None = None  # of the kernel; None: none is to get routes
     is_leaving: bool = False
 
 
@@ -86,7 +89,13 @@ class Judgment:
 
 def judge(state: NodeState) -> tuple[Judgment, ...]:
     """Return all conditions; the first is Ready, which sums up the others."""
-    parts = (_configured(state), _sessions(state), _prefixes(state), _next_hops(state))
+    parts = (
+        _configured(state),
+        _sessions(state),
+        _prefixes(state),
+        _next_hops(state),
+        *_vrfs(state),
+    )
     return (_ready(state, parts), *parts)
 
 
@@ -184,6 +193,14 @@ def _next_hops(state: NodeState) -> Judgment:
     if lacking:
         return Judgment(NEXT_HOPS, False, HOP_MISSING, _some(lacking))
     return Judgment(NEXT_HOPS, True, ALL_HOPS)
+
+
+def _vrfs(state: NodeState) -> Iterator[Judgment]:
+    """Judge the kernel's VRFs, where routes are to be in one."""
+    if state.lacking_vrfs:
+        yield Judgment(VRFS, False, VRF_MISSING, listed(state.lacking_vrfs))
+    elif state.lacking_vrfs is not None:
+        yield Judgment(VRFS, True, ALL_VRFS)
 
 
 def _sends_v6(state: NodeState, name: str) -> bool:

@@ -57,13 +57,19 @@ class SessionFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedPath:
-    """One path to a prefix; `neighbor` is empty for our own."""
+    """One path to a prefix; `neighbor` is empty for our own.
+
+    In a VRF it has a `distinguisher`, and route `targets` of others that take it, as texts like
+    64512:1.
+    """
 
     prefix: IPNetwork
     next_hops: tuple[IPAddress, ...] = ()
     neighbor: str = ""
     communities: tuple[str, ...] = ()
     large_communities: tuple[str, ...] = ()
+    distinguisher: str = ""
+    targets: tuple[str, ...] = ()
     is_best: bool = False
     is_withdrawn: bool = False
 

@@ -227,6 +227,9 @@ def _vrfs(state: NodeState) -> Iterator[bgpstatus.Vrf]:
             name=name,
             rd=state.actual.vrfs[name].distinguisher,
             imported_route_count=sum(route.vrf == name for route in state.actual.routes),
+            exported_route_count=sum(
+                one.vrf == name and one.key in state.installed for one in state.exported
+            ),
         )
 
 

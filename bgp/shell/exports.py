@@ -12,20 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NoReturn
 
-from bgp.core.exports import (
-    OFF,
-    Exported,
-    Place,
-    Policy,
-    Table,
-    Ways,
-    exported,
-    fib_plan,
-    place_of,
-)
+from bgp.core.exportrules import OFF, Place, Policy
+from bgp.core.exports import Exported, Table, Ways, exported, fib_plan, place_of, questions
 from bgp.shell.engine import Engine
 from bgp.shell.kernel import Kernel
-from purelb.api.links import RouteQuery
 from purelb.api.routes import KernelRoute, RouteKey
 from purelb.runtime.clock import Clock
 from purelb.runtime.errors import PurelbError
@@ -117,7 +107,7 @@ class Exporter:
 
     async def _compare(self, routes: RouteSocket) -> float:
         policy = self.policy
-        wanted = exported(policy, self.table.paths, await self._ways())
+        wanted = exported(policy, self.table, await self._ways(policy))
         self._places |= policy.places
         actual = await self._dump(routes)
         is_early = policy.is_on and self._clock.now() < self._grace_until
@@ -141,13 +131,10 @@ class Exporter:
             found += await routes.dump(protocol)
         return tuple(route for route in found if place_of(route) in self._places)
 
-    async def _ways(self) -> Ways:
-        queries = {hop: RouteQuery(to=hop) for hop in self.table.next_hops()}
-        answers = await self._kernel.ways(queries.values()) if queries else {}
-        return Ways(
-            answers={hop: answers[query] for hop, query in queries.items()},
-            links=self._kernel.indices,
-        )
+    async def _ways(self, policy: Policy) -> Ways:
+        queries = questions(policy, self.table)
+        answers = await self._kernel.ways(queries) if queries else {}
+        return Ways(answers=answers, links=self._kernel.indices)
 
     def _note_errors(self, installed: Iterable[KernelRoute], errors: Iterable[int]) -> None:
         self._errors = {
@@ -166,4 +153,4 @@ class Exporter:
             self._on_change()
 
     def _refused(self, one: Exported) -> Exported:
-        return Exported(key=one.key, route=one.route, reason=self._errors.get(one.key, ""))
+        return replace(one, reason=self._errors.get(one.key, ""))

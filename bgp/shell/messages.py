@@ -5,9 +5,10 @@ Belongs here: the shape of messages, nothing that waits. Does not: which call ca
 would change.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
+from typing import TypeAlias, get_args
 
 from bgp.core import fields
 from bgp.core.model import (
@@ -70,6 +71,14 @@ _CHANGES = {
     Change.REPLACE: wire.CommunityAction.REPLACE,
 }
 _RPKI = {"": 0, "not-found": 1, "valid": 2, "invalid": 3}
+_Distinguisher: TypeAlias = (
+    wire.RouteDistinguisherTwoOctetASN
+    | wire.RouteDistinguisherIPAddress
+    | wire.RouteDistinguisherFourOctetASN
+)
+_Target: TypeAlias = wire.TwoOctetAsSpecificExtended | wire.FourOctetAsSpecificExtended
+_DISTINGUISHERS: tuple[type[_Distinguisher], ...] = get_args(_Distinguisher)
+_TARGETS: tuple[type[_Target], ...] = get_args(_Target)
 _STATES = {
     wire.PeerState.UNKNOWN: SessionState.UNKNOWN,
     wire.PeerState.IDLE: SessionState.IDLE,
@@ -182,13 +191,7 @@ def vrf_message(vrf: Vrf) -> wire.Vrf:
     return message
 
 
-def _distinguisher(
-    admin: str, number: int
-) -> (
-    wire.RouteDistinguisherTwoOctetASN
-    | wire.RouteDistinguisherIPAddress
-    | wire.RouteDistinguisherFourOctetASN
-):
+def _distinguisher(admin: str, number: int) -> _Distinguisher:
     if "." in admin:
         return wire.RouteDistinguisherIPAddress(admin=admin, assigned=number)
     if int(admin) > fields.LARGEST_U16:
@@ -196,9 +199,7 @@ def _distinguisher(
     return wire.RouteDistinguisherTwoOctetASN(admin=int(admin), assigned=number)
 
 
-def _target(
-    text: str,
-) -> wire.TwoOctetAsSpecificExtended | wire.FourOctetAsSpecificExtended:
+def _target(text: str) -> _Target:
     asn, _, number = text.partition(":")
     kind = (
         wire.FourOctetAsSpecificExtended
@@ -330,22 +331,39 @@ def _family_of(message: wire.Family) -> AfiSafi | None:
     return next((one for one, known in _FAMILIES.items() if known == message), None)
 
 
-def prefix_of(message: wire.Path) -> IPNetwork | None:
-    """Return the prefix of a unicast path."""
-    nlri = unpack(message.nlri, wire.IPAddressPrefix)
-    if nlri is None:
+def _prefix_of(message: wire.Path) -> tuple[IPNetwork, str] | None:
+    """Return the prefix of a path and, in a VRF, its distinguisher; None for other routes."""
+    plain = unpack(message.nlri, wire.IPAddressPrefix)
+    if plain is not None:
+        return ip_network((plain.prefix, plain.prefix_len), strict=False), ""
+    labeled = unpack(message.nlri, wire.LabeledVPNIPAddressPrefix)
+    if labeled is None:
         return None
-    return ip_network((nlri.prefix, nlri.prefix_len), strict=False)
+    for kind in _DISTINGUISHERS:
+        if (found := unpack(labeled.rd, kind)) is not None:
+            prefix = ip_network((labeled.prefix, labeled.prefix_len), strict=False)
+            return prefix, f"{found.admin}:{found.assigned}"
+    return None
+
+
+def _targets(message: wire.ExtendedCommunitiesAttribute) -> Iterator[str]:
+    """Yield those route targets that a configuration can name."""
+    for packed in message.communities:
+        for kind in _TARGETS:
+            found = unpack(packed, kind)
+            if found is not None and found.sub_type == _ROUTE_TARGET:
+                yield f"{found.asn}:{found.local_admin}"
 
 
 def learned_path(message: wire.Path) -> LearnedPath | None:
     """Return a path that a neighbor sent, or that we originate; None for other kinds of routes."""
-    prefix = prefix_of(message)
-    if prefix is None:
+    place = _prefix_of(message)
+    if place is None:
         return None
     hops: list[IPAddress] = []
     communities: list[str] = []
     large: list[str] = []
+    targets: list[str] = []
     for attribute in message.pattrs:
         if (hop := unpack(attribute, wire.NextHopAttribute)) is not None:
             hops.append(ip_address(hop.next_hop))
@@ -358,12 +376,16 @@ def learned_path(message: wire.Path) -> LearnedPath | None:
                 f"{one.global_admin}:{one.local_data1}:{one.local_data2}"
                 for one in wide.communities
             ]
+        elif (extended := unpack(attribute, wire.ExtendedCommunitiesAttribute)) is not None:
+            targets += _targets(extended)
     return LearnedPath(
-        prefix=prefix,
+        prefix=place[0],
+        distinguisher=place[1],
         next_hops=tuple(hops),
         neighbor=message.neighbor_ip if _is_address(message.neighbor_ip) else "",
         communities=tuple(communities),
         large_communities=tuple(large),
+        targets=tuple(targets),
         is_best=message.best,
         is_withdrawn=message.is_withdraw,
     )

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from bgp.core.desired import Wanted, World, desire, hop_targets
 from bgp.core.drain import depreferred
-from bgp.core.exports import OFF, export_policy
+from bgp.core.exportrules import export_policy
 from bgp.core.findings import Finding
 from bgp.core.imports import NO_IMPORTS, Imports, gather, sources
 from bgp.core.model import STOPPED, Engine
@@ -172,7 +172,7 @@ class Loop:
         self._resolve(spec, node)
         if spec is None or node is None or self.router_id is None:
             self.wanted, self.imports = Wanted(), NO_IMPORTS
-            parts.exporter.set_policy(OFF if spec is None else export_policy(spec))
+            parts.exporter.set_policy(export_policy(spec, parts.kernel.links))
             parts.advertiser.set_links({})
             return
         self._watch_links(spec)
@@ -192,7 +192,7 @@ class Loop:
         )
         if self._is_depreferred or (node.is_evacuated and self._drains_softly):
             self.wanted = replace(self.wanted, engine=depreferred(self.wanted.engine))
-        parts.exporter.set_policy(export_policy(spec))
+        parts.exporter.set_policy(export_policy(spec, parts.kernel.links))
         parts.reporter.tell(absences(before.absent, self.wanted.absent))
         parts.reporter.tell(selection(before, self.wanted))
         if before.absent != self.wanted.absent:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bgp.core.health import VRFS
 from nodeagent.core.endpoints import LOCAL
 from plugin.core.document import Document
 from plugin.core.nodeconfig import dummies
@@ -133,6 +134,7 @@ def report_dataplane(snapshot: Snapshot, part: Part) -> DataplaneReport:
             *_link_problems(links),
             *_address_problems(addresses),
             *_route_problems(routes),
+            *(problem for one in exports for problem in _vrf_problems(one)),
             *_cross_problems(crossed),
         ),
     )
@@ -257,6 +259,12 @@ def _route_problems(routes: tuple[ExportRoute, ...]) -> Iterator[str]:
         if not one.installed:
             why = one.reason or "no reason given"
             yield f"{one.node}: {one.prefix} was received, but is not in the kernel ({why})"
+
+
+def _vrf_problems(status: NodeStatus) -> Iterator[str]:
+    for one in status.conditions or ():
+        if (one.type, one.status) == (VRFS, "False"):
+            yield f"{status.node_name}: {one.message}"
 
 
 def _cross_problems(crossed: tuple[CrossReference, ...]) -> Iterator[str]:

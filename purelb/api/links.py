@@ -37,6 +37,7 @@ class Link:
     is_loopback: bool = False
     kind: str = ""  # IFLA_INFO_KIND: "veth", "dummy", ...; empty for hardware
     alias: str = ""  # IFLA_IFALIAS
+    table: int = 0  # IFLA_VRF_TABLE: the routes of a VRF; 0 for all other links
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +89,27 @@ class NewAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteQuery:
-    """Which way would a packet of this host go? `source` None: the kernel chooses one."""
+    """Which way would a packet of this host go? `source` None: the kernel chooses one.
+
+    `link` is the index of the one it must leave by, 0 for any; with a VRF's, its table counts.
+    """
 
     to: IPAddress
     source: IPAddress | None = None
+    link: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteAnswer:
-    """The link it leaves by, the source it has, and the router; None for `gateway`: on the link."""
+    """The link it leaves by, the source it has, and the router; None for `gateway`: on the link.
+
+    `table` is where its route is; 0 where no link was asked for.
+    """
 
     index: int
     source: IPAddress | None
     gateway: IPAddress | None
+    table: int = 0
 
 
 def is_link_name(text: str) -> bool:

@@ -1034,6 +1034,22 @@ class RouteDistinguisherFourOctetASN(_message.Message):
     assigned: int
     def __init__(self, admin: _Optional[int] = ..., assigned: _Optional[int] = ...) -> None: ...
 
+class LabeledVPNIPAddressPrefix(_message.Message):
+    __slots__ = ("rd", "prefix_len", "prefix")
+    RD_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_LEN_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    rd: _any_pb2.Any
+    prefix_len: int
+    prefix: str
+    def __init__(self, rd: _Optional[_Union[_any_pb2.Any, _Mapping]] = ..., prefix_len: _Optional[int] = ..., prefix: _Optional[str] = ...) -> None: ...
+
+class ExtendedCommunitiesAttribute(_message.Message):
+    __slots__ = ("communities",)
+    COMMUNITIES_FIELD_NUMBER: _ClassVar[int]
+    communities: _containers.RepeatedCompositeFieldContainer[_any_pb2.Any]
+    def __init__(self, communities: _Optional[_Iterable[_Union[_any_pb2.Any, _Mapping]]] = ...) -> None: ...
+
 class TwoOctetAsSpecificExtended(_message.Message):
     __slots__ = ("is_transitive", "sub_type", "asn", "local_admin")
     IS_TRANSITIVE_FIELD_NUMBER: _ClassVar[int]

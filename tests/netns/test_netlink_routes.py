@@ -1,6 +1,7 @@
 """Which way packets go, as the real kernel says it, and settings of links."""
 
 import asyncio
+import subprocess
 from ipaddress import ip_address
 from pathlib import Path
 from socket import if_nametoindex
@@ -70,6 +71,30 @@ def test_a_rule_for_a_source_changes_the_way(two_links: Namespace) -> None:
     assert before is not None
     assert after is not None
     assert (before.index, after.index) == (if_nametoindex("eth0"), if_nametoindex("eth1"))
+
+
+@pytest.mark.parametrize(
+    ("to", "gateway"), [("203.0.113.1", "198.51.100.1"), ("2001:db8:f::1", "2001:db8:1::1")]
+)
+def test_a_way_by_a_link_is_told_with_the_table_that_leads_there(
+    two_links: Namespace, to: str, gateway: str
+) -> None:
+    """As of a VRF, of which the kernel makes such a rule; what its table lacks, others have."""
+    two_links.ip(
+        "address add 2001:db8:1::7/64 dev eth1 nodad",
+        f"route add {to} via {gateway} dev eth1 table 7000",
+    )
+    rule = ("rule", "add", "oif", "eth1", "lookup", "7000")
+    subprocess.run(["ip", "-6" if ":" in to else "-4", *rule], check=True)
+    by = RouteQuery(to=ip_address(to), link=if_nametoindex("eth1"))
+    near = RouteQuery(to=ip_address(gateway), link=by.link)
+    gone = RouteQuery(to=ip_address(to), link=4711)
+    found = asyncio.run(ways([by, near, gone]))
+    assert (answer := found[by]) is not None
+    assert (answer.index, answer.gateway, answer.table) == (by.link, ip_address(gateway), 7000)
+    assert (other := found[near]) is not None
+    assert (other.gateway, other.table) == (None, 254)
+    assert found[gone] is None
 
 
 def test_a_router_of_the_other_family_is_understood(two_links: Namespace) -> None:

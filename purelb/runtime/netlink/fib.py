@@ -23,7 +23,7 @@ BATCH = 50
 ATTEMPTS = 5  # a list is incomplete when others change routes meanwhile
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_NOWHERE = 0, 253, 255
 RTN_UNICAST = 1
-RTA_PRIORITY, RTA_MULTIPATH, RTA_TABLE = 6, 9, 15
+RTA_PRIORITY, RTA_MULTIPATH = 6, 9
 # The destination of a default route, which has no RTA_DST.
 ANY: Mapping[int, IPAddress] = {socket.AF_INET: IPv4Address(0), socket.AF_INET6: IPv6Address(0)}
 _U32 = struct.Struct("=I")
@@ -128,7 +128,7 @@ def _body(route: KernelRoute, scope: int) -> bytes:
     return (
         head
         + wire.encode_attribute(wire.RTA_DST, prefix.network_address.packed)
-        + wire.encode_attribute(RTA_TABLE, _U32.pack(route.table))
+        + wire.encode_attribute(wire.RTA_TABLE, _U32.pack(route.table))
         + wire.encode_attribute(RTA_PRIORITY, _U32.pack(route.metric))
     )
 
@@ -159,7 +159,7 @@ def parse_route(body: bytes) -> KernelRoute | None:
     address = wire.read_address(attributes.get(wire.RTA_DST))
     return KernelRoute(
         prefix=network_of(ANY[family] if address is None else address, length),
-        table=_number(attributes.get(RTA_TABLE), table),
+        table=_number(attributes.get(wire.RTA_TABLE), table),
         metric=_number(attributes.get(RTA_PRIORITY), 0),
         protocol=protocol,
         hops=tuple(sorted(_hops(attributes), key=hop_order)),

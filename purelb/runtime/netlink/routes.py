@@ -13,8 +13,8 @@ from purelb.runtime.errors import TransientError
 from purelb.runtime.netlink import wire
 from purelb.runtime.netlink.sockets import RequestSocket
 
-# What a route that refuses, or none at all, is answered with.
-NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL)
+# What a route that refuses, or none at all, or a link that is gone, is answered with.
+NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.ENODEV)
 
 
 async def ways(queries: Iterable[RouteQuery]) -> dict[RouteQuery, RouteAnswer | None]:
@@ -38,7 +38,9 @@ async def ways(queries: Iterable[RouteQuery]) -> dict[RouteQuery, RouteAnswer | 
 
 async def _way(requests: RequestSocket, query: RouteQuery) -> RouteAnswer | None:
     try:
-        answers = await requests.dump(wire.route_query(query), wire.parse_route_answer)
+        answers = await requests.dump(
+            wire.route_query(query), lambda body: wire.parse_route_answer(body, query)
+        )
     except OSError as error:
         if error.errno in NO_WAY:
             return None

@@ -40,9 +40,11 @@ NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 # Attributes.
 IFA_ADDRESS, IFA_LOCAL, IFA_CACHEINFO, IFA_FLAGS, IFA_PROTO = 1, 2, 6, 8, 11
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_AF_SPEC = 1, 3, 18, 20, 26
-IFLA_INFO_KIND, IFLA_INET_CONF = 1, 1
+IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INET_CONF, IFLA_VRF_TABLE = 1, 2, 1, 1
+VRF = "vrf"  # IFLA_INFO_KIND of a VRF
 DEVCONF_PROMOTE_SECONDARIES = 20  # IPV4_DEVCONF_PROMOTE_SECONDARIES, linux/ip.h
-RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, RTA_VIA = 1, 2, 4, 5, 7, 18
+RTA_DST, RTA_SRC, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC, RTA_TABLE, RTA_VIA = 1, 2, 4, 5, 7, 15, 18
+RTM_F_LOOKUP_TABLE = 0x1000  # say which table an answer is from, instead of the main one
 ATTRIBUTE_TYPE = 0x3FFF  # the upper two bits of a type are flags
 
 IPV4_BYTES = 4
@@ -176,12 +178,16 @@ def route_query(query: RouteQuery) -> Request:
     if query.source is not None:
         attributes += encode_attribute(RTA_SRC, query.source.packed)
         source_length = query.source.max_prefixlen
-    head = ROUTE.pack(family, query.to.max_prefixlen, source_length, 0, 0, 0, 0, 0, 0)
+    flags = 0
+    if query.link:
+        attributes += encode_attribute(RTA_OIF, _U32.pack(query.link))
+        flags = RTM_F_LOOKUP_TABLE
+    head = ROUTE.pack(family, query.to.max_prefixlen, source_length, 0, 0, 0, 0, 0, flags)
     return Request(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_ACK, head + attributes)
 
 
-def parse_route_answer(body: bytes) -> RouteAnswer:
-    """Read the answer to a `route_query`."""
+def parse_route_answer(body: bytes, query: RouteQuery) -> RouteAnswer:
+    """Read the answer to the `route_query` of a question."""
     attributes = read_attributes(body, ROUTE.size)
     via = attributes.get(RTA_VIA)
     gateway = via[2:] if via is not None else attributes.get(RTA_GATEWAY)  # after its family
@@ -189,6 +195,7 @@ def parse_route_answer(body: bytes) -> RouteAnswer:
         index=_U32.unpack(attributes.get(RTA_OIF, bytes(4)))[0],
         source=read_address(attributes.get(RTA_PREFSRC)),
         gateway=read_address(gateway),
+        table=_U32.unpack(attributes.get(RTA_TABLE, bytes(4)))[0] if query.link else 0,
     )
 
 
@@ -237,6 +244,8 @@ def parse_link_state(body: bytes) -> Link:
     _, hardware, index, flags, _ = _LINK.unpack_from(body)
     attributes = read_attributes(body, _LINK.size)
     information = read_attributes(attributes.get(IFLA_LINKINFO, b""), 0)
+    kind = _text(information.get(IFLA_INFO_KIND))
+    details = read_attributes(information.get(IFLA_INFO_DATA, b""), 0) if kind == VRF else {}
     return Link(
         index=index,
         name=LinkName(_text(attributes.get(IFLA_IFNAME))),
@@ -244,8 +253,9 @@ def parse_link_state(body: bytes) -> Link:
         is_up=bool(flags & IFF_UP),
         has_carrier=flags & _CARRIER == _CARRIER,
         is_loopback=bool(flags & IFF_LOOPBACK),
-        kind=_text(information.get(IFLA_INFO_KIND)),
+        kind=kind,
         alias=_text(attributes.get(IFLA_IFALIAS)),
+        table=_U32.unpack(details.get(IFLA_VRF_TABLE, bytes(4)))[0],
     )
 
 

@@ -53,7 +53,16 @@ BAD: list[tuple[Body, str, str]] = [
         "spec.vrfs[0].netlinkImport.interfaceList[0]",
         "pattern of names",
     ),
-    (vrf(netlinkExport={"enabled": True}), "spec.vrfs[0].netlinkExport.linuxTableId", "missing"),
+    (
+        vrf(netlinkExport={"linuxTableId": 255}),
+        "spec.vrfs[0].netlinkExport.linuxTableId",
+        "the kernel's own",
+    ),
+    (
+        vrf(netlinkExport={"linuxTableId": -1}),
+        "spec.vrfs[0].netlinkExport.linuxTableId",
+        "out of range",
+    ),
     (
         vrf(netlinkExport={"communityList": ["1:70000"]}),
         "spec.vrfs[0].netlinkExport.communityList[0]",
@@ -137,7 +146,7 @@ BAD: list[tuple[Body, str, str]] = [
         "use 5 to 255",
     ),
     (rule(name=""), f"{RULE}.name", "missing"),
-    (rule(vrf="x"), f"{RULE}.vrf", "define it in vrfs"),
+    (rule(vrf="a/b"), f"{RULE}.vrf", "name of an interface"),
     (rule(tableId=255), f"{RULE}.tableId", "the kernel's own"),
     (rule(tableId=-1), f"{RULE}.tableId", "out of range"),
     (rule(metric=2**32), f"{RULE}.metric", "out of range"),

@@ -6,31 +6,36 @@ from ipaddress import IPv6Address
 
 import pytest
 
+from bgp.core.exportrules import Device, Place, Policy, Rule, Source
 from bgp.core.exports import (
-    OFF,
     Exported,
     FibPlan,
-    Place,
-    Policy,
-    Rule,
     Table,
     Ways,
-    export_policy,
     exported,
     fib_plan,
     place_of,
+    questions,
 )
 from bgp.core.observed import LearnedPath
-from purelb.api.addresses import IPAddress, parse_ip, parse_network
+from purelb.api.addresses import parse_ip, parse_network
 from purelb.api.identifiers import LinkName
-from purelb.api.links import RouteAnswer
+from purelb.api.links import RouteAnswer, RouteQuery
 from purelb.api.routes import MAIN_TABLE, Hop, KernelRoute, RouteKey, hop_order
-from tests.unit.bgp.builders import body, spec_of
 
 ALL = Rule(name="all", table=MAIN_TABLE, metric=20)
 POLICY = Policy(protocol=186, rules=(ALL,))
 NET = parse_network("198.51.100.0/24")
 R1, R2 = "192.0.2.1", "192.0.2.2"
+RED, RED_LINK = Device(index=30, table=100), 7
+RED_RULE = Rule(
+    name="vrf:red",
+    table=RED.table,
+    metric=20,
+    source=Source(name="red", distinguisher="64512:1", targets=frozenset({"64512:9"})),
+    device=RED,
+)
+RED_POLICY = Policy(protocol=186, rules=(RED_RULE,))
 
 
 def path(prefix: str = str(NET), hop: str = R1, **parts: object) -> LearnedPath:
@@ -47,14 +52,21 @@ def answer(index: int = 2, gateway: str | None = None) -> RouteAnswer:
     return RouteAnswer(index=index, source=None, gateway=hop)
 
 
+def asked(hop: str, link: int = 0) -> RouteQuery:
+    """Return the question about a next hop, of a VRF if there is a link."""
+    return RouteQuery(to=parse_ip(hop), link=link)
+
+
 def ways(**links: int) -> Ways:
     """Return a kernel that reaches both routers directly."""
-    answers: Mapping[IPAddress, RouteAnswer | None] = {
-        parse_ip(R1): answer(),
-        parse_ip(R2): answer(),
-        parse_ip("203.0.113.9"): None,
-        parse_ip("203.0.113.1"): answer(gateway=R1),
-        parse_ip("198.51.100.9"): answer(gateway=R1),
+    answers: Mapping[RouteQuery, RouteAnswer | None] = {
+        asked(R1): answer(),
+        asked(R2): answer(),
+        asked("203.0.113.9"): None,
+        asked("203.0.113.1"): answer(gateway=R1),
+        asked("198.51.100.9"): answer(gateway=R1),
+        asked(R1, RED.index): replace(answer(RED_LINK), table=RED.table),
+        asked(R2, RED.index): replace(answer(), table=MAIN_TABLE),
     }
     return Ways(answers=answers, links={LinkName(name): index for name, index in links.items()})
 
@@ -63,7 +75,7 @@ def found(*paths: LearnedPath, policy: Policy = POLICY, **links: int) -> tuple[E
     """Return what paths give."""
     table = Table()
     table.take(paths)
-    return exported(policy, table.paths, ways(**links))
+    return exported(policy, table, ways(**links))
 
 
 def route(*hops: tuple[str | None, int], prefix: str = str(NET)) -> KernelRoute:
@@ -139,7 +151,7 @@ def test_the_table_follows_what_is_told() -> None:
     assert not table.take([path(hop=R2), path()])
     assert table.take([path()])
     assert [one.neighbor for one in table.paths[NET]] == [R1]
-    assert table.next_hops() == {parse_ip(R1)}
+    assert questions(POLICY, table) == {asked(R1)}
     assert table.take([path(is_withdrawn=True)])
     assert not table.take([path(is_withdrawn=True)])
     assert not table.take([path("10.0.0.1/32", neighbor="")])
@@ -182,24 +194,89 @@ def test_routes_are_in_the_order_of_their_prefixes() -> None:
     assert keys == [RouteKey(MAIN_TABLE, one.prefix, 20) for one in everything]
 
 
-def test_the_policy_is_that_of_the_configuration() -> None:
-    """Table 0 is the main table; rules of VRFs are not for it."""
-    rules = [
-        {"name": "all", "communityList": ["1:1"], "validateNexthop": False},
-        {"name": "other", "tableId": 100, "metric": 7, "largeCommunityList": ["1:1:1"]},
-        {"name": "red", "vrf": "red"},
-    ]
-    section = {"enabled": True, "dampeningInterval": 50, "routeProtocol": 99, "rules": rules}
-    first = Rule(
-        name="all",
-        table=MAIN_TABLE,
-        metric=20,
-        communities=frozenset({"1:1"}),
-        checks_next_hop=False,
+def labeled(
+    hop: str = R1, *, distinguisher: str = "64512:1", prefix: str = str(NET), **parts: object
+) -> LearnedPath:
+    """Return a path in a VRF."""
+    return path(prefix, hop, distinguisher=distinguisher, **parts)
+
+
+def test_routes_of_a_vrf_go_into_its_table_and_those_outside_do_not() -> None:
+    """By next hops that its own table leads to; and none of them goes anywhere else."""
+    (one,) = found(path("203.0.113.0/24"), labeled(), policy=RED_POLICY)
+    assert one == Exported(
+        key=RouteKey(RED.table, NET, 20),
+        route=replace(route((R1, RED_LINK)), table=RED.table),
+        vrf="red",
     )
-    second = Rule(name="other", table=100, metric=7, large_communities=frozenset({"1:1:1"}))
-    assert export_policy(spec_of(body(netlinkExport=section))) == Policy(
-        protocol=99, rules=(first, second), dampening=0.05
+    assert found(labeled()) == ()
+
+
+def test_a_vrf_has_what_its_neighbors_send_and_what_carries_a_target_of_its_own() -> None:
+    """Of several routes to a prefix its own counts, then that of the least distinguisher."""
+    taken = ("64512:7", "64512:9")
+    second, third = "203.0.113.0/24", "10.0.0.0/8"
+    everything = (
+        labeled(),
+        labeled(R2, distinguisher="64512:0", targets=taken),
+        labeled(distinguisher="64512:2", prefix=second, targets=("64512:7",)),
+        labeled(distinguisher="64512:3", prefix=second, targets=taken),
+        labeled(R2, distinguisher="64512:4", prefix=second, targets=taken),
+        labeled(distinguisher="64512:3", prefix=third, targets=("64512:7",)),
     )
-    assert export_policy(spec_of(body())) == OFF
-    assert export_policy(None) == OFF
+    for paths in (everything, everything[::-1]):
+        assert [
+            (str(one.key.prefix), one.route is not None) for one in found(*paths, policy=RED_POLICY)
+        ] == [(str(NET), True), (second, True)]
+
+
+@pytest.mark.parametrize("hop", [R2, "203.0.113.1"], ids=["out of the VRF", "no answer"])
+def test_a_next_hop_that_the_vrf_itself_does_not_reach_is_none(hop: str) -> None:
+    """The kernel goes on to the host's tables where a VRF's own has no route."""
+    (one,) = found(labeled(hop), policy=RED_POLICY)
+    assert (one.route, one.vrf) == (None, "red")
+    assert one.reason == f"its next hop cannot be reached: {hop}"
+
+
+def test_a_vrfs_rule_may_trust_next_hops_too() -> None:
+    """Whichever way there is."""
+    trusting = replace(RED_POLICY, rules=(replace(RED_RULE, checks_next_hop=False),))
+    (one,) = found(labeled(R2), policy=trusting)
+    assert one.route == replace(route((R2, 2)), table=RED.table)
+
+
+def test_a_table_without_a_vrf_takes_next_hops_as_the_host_reaches_them() -> None:
+    """Such as a table that policy rules of the host lead to."""
+    tabled = replace(RED_POLICY, rules=(replace(RED_RULE, device=None),))
+    (one,) = found(labeled(R2), policy=tabled)
+    assert one.route == replace(route((R2, 2)), table=RED.table)
+
+
+def test_the_kernel_is_asked_only_for_next_hops_that_count() -> None:
+    """Each in its VRF; those of what no rule takes, and link-local ones, need no answer."""
+    table = Table()
+    table.take([path(communities=("1:1",)), path("10.0.0.0/8", R2), labeled(R2)])
+    table.take([path("203.0.113.0/24", next_hops=(IPv6Address("fe80::1"),), communities=("1:1",))])
+    some = replace(ALL, communities=frozenset({"1:1"}))
+    both = Policy(protocol=186, rules=(some, RED_RULE))
+    assert questions(both, table) == {asked(R1), asked(R2, RED.index)}
+    assert questions(replace(both, is_on=False), table) == frozenset()
+    assert questions(replace(both, rules=(replace(some, is_on=False),)), table) == frozenset()
+
+
+def test_routes_of_vrfs_come_and_go_apart() -> None:
+    """By distinguisher: the same prefix may be in several."""
+    table = Table()
+    assert table.take([labeled(), labeled(R2, distinguisher="64512:2")])
+    assert not table.take([labeled()])
+    assert not table.take([labeled(neighbor="", distinguisher="64512:5")])
+    assert table.take([labeled(is_withdrawn=True)])
+    assert list(table.labeled) == [("64512:2", NET)]
+    assert table.paths == {}
+
+
+def test_a_rule_that_is_off_exports_nothing_and_tells_its_place() -> None:
+    """Others go on."""
+    policy = replace(POLICY, rules=(ALL, replace(RED_RULE, is_on=False)))
+    assert [one.vrf for one in found(path(), labeled(), policy=policy)] == [""]
+    assert Place(protocol=186, table=RED.table, metric=20) in policy.places

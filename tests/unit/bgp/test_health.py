@@ -123,3 +123,14 @@ def test_a_sidecar_that_stops_is_not_healthy() -> None:
     """With the reason that tools know."""
     first = judge(state(is_leaving=True))[0]
     assert (first.is_true, first.reason) == (False, health.SHUTDOWN)
+
+
+def test_a_vrf_that_the_kernel_lacks_is_a_condition_of_its_own() -> None:
+    """Which there is only where routes are to be in one."""
+    assert health.VRFS not in [one.type for one in judge(state())]
+    assert judgment(health.VRFS, lacking_vrfs=()).is_true
+    lacking = (remark("spec.vrfs[0].netlinkExport.linuxVrf", "no VRF 'red'"),)
+    found = judgment(health.VRFS, lacking_vrfs=lacking)
+    assert (found.is_true, found.reason) == (False, health.VRF_MISSING)
+    assert found.message == "spec.vrfs[0].netlinkExport.linuxVrf: no VRF 'red'"
+    assert not is_healthy(state(lacking_vrfs=lacking))

@@ -217,3 +217,24 @@ def test_an_entry_without_a_peer_has_what_the_speaker_has() -> None:
     silent = state(wanted=STOPPED, actual=STOPPED, sessions=())
     (entry,) = told(silent)["neighbors"]
     assert (entry["localASN"], entry["state"]) == (0, "Idle")
+
+
+def test_routes_of_a_vrf_in_the_kernel_are_counted() -> None:
+    """Those that are installed; others' are not its own."""
+    red = replace(KEY, table=100)
+    lost = replace(red, metric=9)
+    vrfs: Engine = replace(ENGINE, vrfs={"red": Vrf(name="red", number=1, distinguisher="1:1")})
+    found = told(
+        state(
+            actual=vrfs,
+            exported=(
+                Exported(key=KEY, route=LEARNED),
+                Exported(key=red, route=LEARNED, vrf="red"),
+                Exported(key=lost, route=LEARNED, vrf="red"),
+            ),
+            installed=frozenset({KEY, red}),
+        )
+    )
+    assert found["vrfs"] == [
+        {"name": "red", "rd": "1:1", "importedRouteCount": 0, "exportedRouteCount": 1}
+    ]

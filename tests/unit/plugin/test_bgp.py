@@ -108,6 +108,17 @@ def exported(*, installed: bool) -> Object:
     return {**EXPORT, "exportedRoutes": [{**route, **reason}]}
 
 
+def vrfs_present(status: str) -> Object:
+    """Return a node's condition about the kernel's VRFs."""
+    message = "spec.vrfs[0].netlinkExport.linuxVrf: this node's kernel has no VRF 'red'"
+    return {
+        "type": "VrfsPresent",
+        "status": status,
+        "reason": "x",
+        "message": message if status == "False" else "",
+    }
+
+
 @pytest.mark.parametrize(
     ("status", "piece"),
     [
@@ -116,11 +127,24 @@ def exported(*, installed: bool) -> Object:
         ({"netlinkImport": imported(in_rib=False)}, "(import failure)"),
         ({"netlinkExport": exported(installed=True)}, ""),
         ({"netlinkExport": exported(installed=False)}, "(next hop unreachable)"),
+        ({"netlinkExport": EXPORT, "conditions": [vrfs_present("False")]}, "no VRF 'red'"),
+        ({"netlinkExport": EXPORT, "conditions": [vrfs_present("True")]}, ""),
         ({"netlinkImport": imported("203.0.113.9/32")}, "not on kube-lb0 of any node"),
         ({"rib": {"localRoutes": []}}, "in the RIB of node-a, but not advertised"),
         ({"rib": {"localRoutes": [{**ROUTE, "prefix": "203.0.113.0/24"}]}}, ""),
     ],
-    ids=["whole", "link", "import", "export", "not installed", "absent", "untold", "covered"],
+    ids=[
+        "whole",
+        "link",
+        "import",
+        "export",
+        "not installed",
+        "no VRF",
+        "VRF",
+        "absent",
+        "untold",
+        "covered",
+    ],
 )
 def test_a_break_in_the_pipeline_is_a_problem(status: dict[str, object], piece: str) -> None:
     """One problem for one break."""

@@ -1,8 +1,9 @@
-"""Messages about bonds and VLANs, byte for byte as the kernel lays them out.
+"""Messages about bonds, VLANs and VRFs, byte for byte as the kernel lays them out.
 
 Written from the kernel's own sources, as many kernels lack the modules: rtnl_fill_ifinfo
-(net/core/rtnetlink.c) with bond_fill_info, bond_fill_slave_info (drivers/net/bonding) and
-vlan_fill_info (net/8021q). Attributes that nobody reads are there on purpose.
+(net/core/rtnetlink.c) with bond_fill_info, bond_fill_slave_info (drivers/net/bonding),
+vlan_fill_info (net/8021q) and vrf_fillinfo (drivers/net/vrf.c). Attributes that nobody reads are
+there on purpose.
 """
 
 import struct
@@ -22,6 +23,7 @@ WORKS = UP | LOWER_UP | RUNNING | MULTICAST | BROADCAST
 MASTER_INDEX, LINK_INDEX, OPERSTATE, LINKINFO = 10, 5, 16, 18
 KIND, DATA, SLAVE_KIND, SLAVE_DATA = 1, 2, 4, 5
 BOND_MODE, BOND_ACTIVE_SLAVE, BOND_SLAVE_STATE, VLAN_ID, VLAN_FLAGS = 1, 2, 1, 1, 2
+VRF_TABLE = 1
 ACTIVE_BACKUP = 1
 NESTED = 0x8000  # NLA_F_NESTED, which the kernel sets or not
 
@@ -86,6 +88,18 @@ VLAN = message(
 )
 
 
+VRF = message(
+    7,
+    "red",
+    WORKS | MASTER,
+    attribute(1, MAC),
+    attribute(
+        LINKINFO,
+        attribute(KIND, b"vrf\0") + attribute(DATA | NESTED, attribute(VRF_TABLE, number(70_000))),
+    ),
+)
+
+
 @pytest.mark.parametrize(
     ("body", "index", "name", "mac", "kind"),
     [
@@ -116,3 +130,10 @@ def test_a_bond_without_a_port_and_a_vlan_without_its_link_have_no_carrier(
     state = wire.parse_link_state(changed)
     assert (state.is_up, state.has_carrier) == (True, False)
     assert not wire.link_works(changed)
+
+
+def test_a_vrf_tells_its_table() -> None:
+    """All 32 bits of it; the same attribute of other kinds means something else."""
+    state = wire.parse_link_state(VRF)
+    assert (state.kind, state.table) == ("vrf", 70_000)
+    assert wire.parse_link_state(BOND).table == 0
