@@ -92,7 +92,8 @@ control-plane: $(STAMP) ## Find or build a real Kubernetes control plane (minute
 
 e2e: control-plane ## Test with the real control plane: kubectl, the API's conformance, end to end
 	@PURELB_E2E=1 $(PYTEST) tests/component/test_apiserver_kubectl.py tests/conformance \
-		tests/manifests/test_chart.py tests/e2e
+		tests/manifests/test_chart*.py tests/manifests/test_observability.py tests/manifests/test_alerts.py \
+		tests/e2e
 
 plugin: $(STAMP) ## Build kubectl purelb as one file, with its Krew manifest, in build/
 	@$(BIN)/python -m tools.plugin build $(RELEASE_URL)

@@ -22,6 +22,19 @@ OPERATOR = "monitoring.coreos.com/v1"
 KUBERNETES = ("--kube-version", "1.34.0")
 
 
+class Once(yaml.CSafeLoader):
+    """Reads YAML in which no mapping has a key twice: Helm takes it, other tools refuse it."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping; raises ValueError with the key that is there twice."""
+        keys = [key.value for key, _ in node.value]
+        if len(set(keys)) != len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            message = f"{twice} is there twice{node.start_mark}"
+            raise ValueError(message)
+        return super().construct_mapping(node, deep)
+
+
 def helm() -> str:
     """Return the program; skips the test with the command that helps if there is none."""
     if (found := locate("helm", os.environ)) is None:
@@ -37,18 +50,20 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def render(*arguments: str, has_operator: bool = True) -> tuple[Object, ...]:
+def render(
+    *arguments: str, has_operator: bool = True, release: str = "purelb"
+) -> tuple[Object, ...]:
     """Return all objects of the chart, hooks too; `arguments` are Helm's, such as `--set`."""
-    text = _rendered(arguments, has_operator=has_operator)
-    return tuple(found for found in yaml.load_all(text, yaml.CSafeLoader) if found)
+    text = _rendered(arguments, has_operator=has_operator, release=release)
+    return tuple(found for found in yaml.load_all(text, Once) if found)
 
 
 @lru_cache
-def _rendered(arguments: tuple[str, ...], *, has_operator: bool) -> str:
+def _rendered(arguments: tuple[str, ...], *, has_operator: bool, release: str) -> str:
     """Return what Helm writes; it takes a second."""
     apis = ("--api-versions", OPERATOR) if has_operator else ()
     done = run(
-        *("template", "purelb", str(CHART), "--namespace", NAMESPACE),
+        *("template", release, str(CHART), "--namespace", NAMESPACE),
         *KUBERNETES,
         *apis,
         *arguments,
@@ -61,6 +76,12 @@ def one(objects: tuple[Object, ...], kind: str, name: str) -> Object:
     """Return the object of a kind and name."""
     (found,) = (o for o in objects if (o["kind"], o["metadata"]["name"]) == (kind, name))
     return found
+
+
+def pod_spec(owner: Object) -> Object:
+    """Return the Pods' spec of a workload, or that of a Pod."""
+    spec: Object = owner["spec"].get("template", owner)["spec"]
+    return spec
 
 
 def leaves(value: Any, schema: Object, path: str = "") -> Iterator[tuple[str, Any]]:  # noqa: ANN401

@@ -11,7 +11,18 @@ import yaml
 
 from purelb import VERSION
 from tests import rights
-from tests.charts import CHART, KUBERNETES, NAMESPACE, SETS, Object, leaves, one, render, run
+from tests.charts import (
+    CHART,
+    KUBERNETES,
+    NAMESPACE,
+    SETS,
+    Object,
+    leaves,
+    one,
+    pod_spec,
+    render,
+    run,
+)
 
 WORKLOADS = {"allocator": "Deployment", "lbnodeagent": "DaemonSet"}
 MANIFEST = rights.documents("workloads.yaml")
@@ -22,12 +33,6 @@ RESTRICTED: Object = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-
-
-def pod_spec(owner: Object) -> Object:
-    """Return the Pods' spec of a workload, or that of a Pod."""
-    spec: Object = owner["spec"].get("template", owner)["spec"]
-    return spec
 
 
 def comments() -> Mapping[str, str]:

@@ -16,8 +16,8 @@
 
 {{/* Selectors are immutable and those of PureLB's chart, so that its releases can be upgraded. */}}
 {{- define "purelb.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "purelb.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "purelb.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* The labels of every object. */}}
@@ -26,6 +26,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{ include "purelb.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{/* Labels, and those of the user's, which count where both name one: (list LABELS USERS). */}}
+{{- define "purelb.withLabels" -}}
+{{- toYaml (merge (dict) (default (dict) (index . 1)) (fromYaml (index . 0))) }}
+{{- end }}
+
+{{/* Labels of nodes: the user's, and that of the system that we are built for. */}}
+{{- define "purelb.nodeSelector" -}}
+{{- include "purelb.withLabels" (list "kubernetes.io/os: linux" .) }}
 {{- end }}
 
 {{/* The labels of a component's Pods: (list ROOT COMPONENT). The last two are those that PureLB's

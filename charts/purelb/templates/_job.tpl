@@ -15,10 +15,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 nodeSelector:
-  kubernetes.io/os: linux
-  {{- with $root.Values.allocator.nodeSelector }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "purelb.nodeSelector" $root.Values.allocator.nodeSelector | nindent 2 }}
 {{- with $root.Values.allocator.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
