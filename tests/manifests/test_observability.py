@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.charts import CHART, render
+from tests.charts import CHART, one, pod_spec, render
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs/reference/metrics.md").read_text()
 RUNBOOK = (ROOT / "docs/howto/runbook.md").read_text()
 ALERTS = yaml.safe_load((CHART / "files/alerts.yaml").read_text())
+WORKLOADS = (("Deployment", "allocator"), ("DaemonSet", "lbnodeagent"))
 BOARDS = sorted((CHART / "files/dashboards").glob("*.json"))
 
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", re.M)
@@ -119,11 +120,11 @@ def test_rules_reach_the_cluster_as_they_are_written() -> None:
     objects = render("--set", ",".join(switches))
     found = [o for o in objects if o["kind"] == "PrometheusRule"]
     assert [one["metadata"]["name"] for one in found] == ["purelb-allocator", "purelb-lbnodeagent"]
-    for (name, written), one in zip(ALERTS.items(), found, strict=True):
-        (group,) = one["spec"]["groups"]
+    for (name, written), rule in zip(ALERTS.items(), found, strict=True):
+        (group,) = rule["spec"]["groups"]
         assert group["name"] == "purelb-runbook", name
-        for rule in group["rules"]:
-            del rule["annotations"]["runbook"]
+        for alert in group["rules"]:
+            del alert["annotations"]["runbook"]
         assert group["rules"] == written
 
 
@@ -143,6 +144,40 @@ def test_every_alert_leads_to_its_section_of_the_runbook(base: str) -> None:
             assert anchor in {section.lower() for section in sections}
             link = rule["annotations"].get("runbook_url", "")
             assert link == (f"{base}#{anchor}" if base else "")
+
+
+def test_service_monitors_scrape_every_program_that_alerts_ask_for() -> None:
+    """The sidecar's alerts are the agents', so its monitor is as well; labels of ours stay."""
+    switches = [f"Prometheus.{name}.serviceMonitor.enabled=true" for name in ALERTS]
+    objects = render("--set", ",".join(switches))
+    monitors = [o for o in objects if o["kind"] == "ServiceMonitor"]
+    names = ["allocator-metrics", "k8gobgp-metrics", "lbnodeagent-metrics"]
+    assert sorted(found["metadata"]["name"] for found in monitors) == names
+    services = [o for o in objects if o["kind"] == "Service"]
+    pods = [pod_spec(one(objects, *where)) for where in WORKLOADS]
+    named = {
+        p["name"]: p["containerPort"] for pod in pods for c in pod["containers"] for p in c["ports"]
+    }
+    for monitor in monitors:
+        wanted = monitor["spec"]["selector"]["matchLabels"].items()
+        (service,) = (found for found in services if found["metadata"]["labels"].items() >= wanted)
+        (port,) = service["spec"]["ports"]
+        assert monitor["spec"]["endpoints"] == [{"port": port["name"], "honorLabels": True}]
+        assert named[port["targetPort"]] == port["port"]
+
+
+def test_a_pod_monitor_keeps_the_labels_of_our_series() -> None:
+    """Else `namespace` and `service` are those of the scraped Pod."""
+    (monitor,) = (
+        found
+        for found in render("--set", "Prometheus.podMonitor.enabled=true")
+        if found["kind"] == "PodMonitor"
+    )
+    endpoints = monitor["spec"]["podMetricsEndpoints"]
+    assert [(one["port"], one["honorLabels"]) for one in endpoints] == [
+        ("monitoring", True),
+        ("gobgp-metrics", True),
+    ]
 
 
 def test_dashboards_reach_the_cluster_as_they_are_written() -> None:
