@@ -91,7 +91,7 @@ control-plane: $(STAMP) ## Find or build a real Kubernetes control plane (minute
 	@$(BIN)/python -m playground.controlplane build
 
 e2e: control-plane ## Test with the real control plane: kubectl, the API's conformance, end to end
-	@PURELB_E2E=1 $(PYTEST) tests/component/test_apiserver_kubectl.py tests/conformance \
+	@PURELB_E2E=1 $(PYTEST) tests/component/test_apiserver_kubectl.py tests/component/test_chart_lookups.py tests/conformance \
 		tests/manifests/test_chart*.py tests/manifests/test_observability.py tests/manifests/test_alerts.py \
 		tests/e2e
 
