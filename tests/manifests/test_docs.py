@@ -84,6 +84,14 @@ def test_no_link_leads_nowhere(page: Path) -> None:
             assert anchor in anchors(found), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_logs_are_read_of_all_pods(page: Path) -> None:
+    """`kubectl logs daemonset/...` takes one Pod, whichever; and ten lines of each by label."""
+    for command in re.findall(r"kubectl [^`\n|]* logs [^`\n|]*", page.read_text()):
+        assert not re.search(r"logs (daemonset|deployment)/", command), command
+        assert " -l " not in command or "--prefix" in command, command
+
+
 def test_every_page_is_in_the_navigation() -> None:
     """But decisions, which are for people who change the code."""
     config = re.sub(r"!!python/name:\S+", "x", (ROOT / "mkdocs.yml").read_text())
