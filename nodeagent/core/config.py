@@ -89,10 +89,12 @@ class NodeConfig:
 class Unconfigured:
     """This node announces nothing.
 
-    In state `default` it still shows the subnets of its default-route interfaces.
+    In state `default` it still shows the subnets of its default-route interfaces. `missing` is
+    `noConfig` if no LBNodeAgent is for this node, `noLocalSpec` if none of those has `spec.local`.
     """
 
     state: SelectorState
+    missing: str = ""
     notices: tuple[Notice, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -115,7 +117,8 @@ def choose(agents: Collection[NodeAgent], node: NodeView) -> NodeConfig | Unconf
     if effective is None:
         nothing = not ordered or bool(matching)
         state = SelectorState.DEFAULT if nothing else SelectorState.DESELECTED
-        return Unconfigured(state=state, findings=broken)
+        missing = "noLocalSpec" if matching else "noConfig"
+        return Unconfigured(state=state, missing=missing, findings=broken)
     ignored = tuple(
         _ignored(agent, effective, node) for agent in matching if agent is not effective
     )

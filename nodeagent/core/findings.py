@@ -83,6 +83,8 @@ class Finding:
     def line(self) -> Line:
         """Return the log line."""
         fields = {"check": self.check.value, "subject": self.subject, "detail": self.message}
+        if self.reason:  # tools search for the Event's word, as a word of logs
+            fields["event"] = self.reason[0].lower() + self.reason[1:]
         level = Level.WARNING if self.severity is NoticeType.WARNING else Level.INFO
         return Line(op="finding", level=level, fields=fields)
 

@@ -156,6 +156,8 @@ class LeaseKeeper:
             return self._pause(asked or 0.0)
         finally:
             doubt.cancel()
+        if self.lease.failures:
+            logger.info("renewed again", extra={"action": "healthRestored"})
         self.counts.renewed += 1
         self.contact.answered(self._clock.now())
         self._step(RenewOk(sent_at))

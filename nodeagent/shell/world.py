@@ -4,6 +4,7 @@ Written by informers and mirrors on the loop, read by its passes. Every change w
 """
 
 import datetime
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -31,6 +32,8 @@ from purelb.runtime.informer import Informer, Source
 from purelb.runtime.kinds import NODE_AGENTS, SERVICE_GROUPS, own_node
 from purelb.runtime.kopf_host import Mirror
 from purelb.runtime.kube import Kube
+
+logger = logging.getLogger(__name__)
 
 
 class WorldStore:
@@ -91,7 +94,9 @@ class WorldStore:
             self.macs.forget(node)
         members = sorted(members_of(live, own), key=lambda member: member.node)
         if tuple(members) != self._electorate.members:
-            self._electorate = Electorate(members, before=self._electorate)
+            before = self._electorate
+            self._electorate = Electorate(members, before=before)
+            _tell_members(before, self._electorate)
         return self._electorate
 
     def _service_changed(self, old: ServiceView | None, new: ServiceView | None) -> None:
@@ -105,6 +110,7 @@ class WorldStore:
             self._waker.wake_soon()
 
     def _lease_changed(self, old: LeaseView | None, new: LeaseView | None) -> None:
+        _tell_lease(old, new)
         returns = new is not None and new.node in self.sightings.expired()
         if new is not None and new.is_released:
             self.sightings.gone(new.node)
@@ -129,8 +135,9 @@ class WorldStore:
         node = next(iter(self.nodes.objects.values()), None)
         if node is None:
             return  # not registered yet; the mirror will tell
-        self.node = view_node(node)
+        before, self.node = self.config, view_node(node)
         self.config = choose(self.agents.objects.values(), self.node)
+        _tell_config(before, self.config)
         self._waker.wake()
 
     def _groups_changed(self) -> None:
@@ -138,6 +145,33 @@ class WorldStore:
             views = [view_group(group) for group in self.groups.objects.values()]
             self.pools = read_groups(views, self._namespace)
             self._waker.wake()
+
+
+def _tell_lease(old: LeaseView | None, new: LeaseView | None) -> None:
+    """Log that a node's Lease has come or gone, in the words that tools search for."""
+    was_there = old is not None and not old.is_released
+    is_there = new is not None and not new.is_released
+    shown = new or old
+    if is_there != was_there and shown is not None:
+        event = "leaseAdd" if is_there else "leaseDelete"
+        logger.info("a node's lease", extra={"event": event, "node": shown.node})
+
+
+def _tell_members(before: Electorate, after: Electorate) -> None:
+    """Log that nodes have become members, or are none any more."""
+    old, new = ({member.node for member in one.members} for one in (before, after))
+    if old != new:
+        facts = {"joined": sorted(new - old), "left": sorted(old - new), "memberCount": len(new)}
+        logger.info("members", extra={"event": "membershipChanged", **facts})
+
+
+def _tell_config(
+    before: NodeConfig | Unconfigured | None, after: NodeConfig | Unconfigured
+) -> None:
+    """Log that no LBNodeAgent configures this node."""
+    known = before.missing if isinstance(before, Unconfigured) else ""
+    if isinstance(after, Unconfigured) and after.missing and after.missing != known:
+        logger.info("this node announces nothing", extra={"event": after.missing})
 
 
 def _services() -> Source[ServiceView]:

@@ -135,6 +135,7 @@ def test_a_selector_that_does_not_convert_is_named() -> None:
     assert [(f.key, f.reason, f.subject) for f in found] == [
         ("purelb-system/a", "InvalidNodeSelector", "spec.nodeSelector")
     ]
+    assert found[0].line().fields["event"] == "invalidNodeSelector"  # what tools search for
 
 
 def test_a_bad_expression_names_the_node_and_what_it_does_now() -> None:
