@@ -229,6 +229,8 @@ def test_an_eviction_leaves_an_allocator_unless_there_is_only_one() -> None:
     """With one, a budget would block the drain of its node."""
     budget = one(render(), "PodDisruptionBudget", "allocator")
     assert budget["spec"]["maxUnavailable"] == 1
+    # Replicas that are both not ready would block the drains of their nodes for ever.
+    assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
     single = render("--set", "allocator.replicas=1")
     assert not [found for found in single if found["kind"] == "PodDisruptionBudget"]
 
