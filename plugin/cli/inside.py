@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import click
 
 from plugin.cli.flags import cluster_of, flags_of
-from plugin.cli.options import connection
+from plugin.cli.options import long_connection
 from plugin.core import snapshot as kinds
 from plugin.core.bgpstate import BgpState, bgp_of
 from plugin.core.components import SIDECAR
+from plugin.core.problem import PluginError
 from plugin.core.sidecars import sidecars
 from plugin.shell.kubectl import Kubectl, Ran
 from plugin.shell.output import warn
@@ -23,7 +24,7 @@ PASS_ON = {
 
 
 @click.command(context_settings=PASS_ON)
-@connection
+@long_connection
 @click.option("--node", default="", metavar="NAME", help="Only on this node.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -35,7 +36,7 @@ def gobgp(context: click.Context, node: str, arguments: Sequence[str]) -> None:
 
 
 @click.command(context_settings=PASS_ON)
-@connection
+@long_connection
 @click.option("--node", default="", metavar="NAME", help="Only on this node.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -46,7 +47,7 @@ def ip(context: click.Context, node: str, arguments: Sequence[str]) -> None:
 
 
 def _node_of(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """Take `--node NAME` out of the arguments, wherever it stands."""
+    """Take `--node NAME` out of the arguments, wherever it stands; PluginError without a name."""
     rest, node, waiting = [], "", False
     for argument in arguments:
         if waiting:
@@ -57,6 +58,8 @@ def _node_of(arguments: Sequence[str]) -> tuple[str, list[str]]:
             node = argument.removeprefix("--node=")
         else:
             rest.append(argument)
+    if waiting:
+        raise PluginError("--node needs the name of a node")
     return node, rest
 
 

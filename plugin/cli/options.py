@@ -40,15 +40,21 @@ def connection(command: F) -> F:
     return reduce(lambda found, add: add(found), reversed(_options(is_hidden=True)), command)
 
 
+def long_connection(command: F) -> F:
+    """Give a command the long ones of the options only: it passes short ones on."""
+    options = _options(is_hidden=True, has_short=False)
+    return reduce(lambda found, add: add(found), reversed(options), command)
+
+
 def shown_connection(command: F) -> F:
     """Give the root its options, shown in its help."""
     return reduce(lambda found, add: add(found), reversed(_options(is_hidden=False)), command)
 
 
-def _options(*, is_hidden: bool) -> list[Callable[[F], F]]:
+def _options(*, is_hidden: bool, has_short: bool = True) -> list[Callable[[F], F]]:
     made: list[Callable[[F], F]] = [
         click.option(
-            *names,
+            *(name for name in names if has_short or name.startswith("--")),
             field,
             help=text,
             hidden=is_hidden,

@@ -49,6 +49,23 @@ def test_a_command_runs_in_the_sidecar_with_the_users_own_connection(tmp_path: P
 
 
 @pytest.mark.parametrize(
+    "words", [["-s", "link"], ["-json", "addr"], ["-details", "link"], ["-n", "blue", "route"]]
+)
+def test_short_options_are_the_inner_programs_from_the_first_word_on(
+    tmp_path: Path, words: list[str]
+) -> None:
+    """Though -s and -n are the connection's everywhere else."""
+
+    async def work(stage: Stage) -> None:
+        with_kubectl(stage, tmp_path)
+        result = await stage.run("ip", *words)
+        assert (result.code, result.err) == (0, "")
+        assert result.out.endswith(f"-- ip {' '.join(words)}\n")
+
+    play(tmp_path, nodes("a"), work)
+
+
+@pytest.mark.parametrize(
     "words",
     [["--node", "node-b", "route"], ["route", "--node", "node-b"], ["route", "--node=node-b"]],
 )
@@ -63,6 +80,18 @@ def test_one_node_is_chosen_wherever_the_option_stands(tmp_path: Path, words: li
             .split("\n")[0]
             .endswith("pod-b --container=k8gobgp -- ip route")
         )
+
+    play(tmp_path, nodes("a", "b"), work)
+
+
+def test_a_node_without_a_name_is_a_mistake(tmp_path: Path) -> None:
+    """Else the command would run on every node, which may be the opposite of what was meant."""
+
+    async def work(stage: Stage) -> None:
+        with_kubectl(stage, tmp_path)
+        result = await stage.run("ip", "route", "--node")
+        assert (result.code, result.out) == (1, "")
+        assert result.err == "Error: --node needs the name of a node\n"
 
     play(tmp_path, nodes("a", "b"), work)
 
