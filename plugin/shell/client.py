@@ -52,11 +52,7 @@ class Client:
     """Requests to one API server, from any thread."""
 
     def __init__(self, target: Target, request_timeout: str = "") -> None:
-        self._target, self._url = target, urlsplit(target.server)
-        if self._url.scheme not in ("http", "https") or not self._url.hostname:
-            raise PluginError(
-                f'the server "{target.server}" of the kubeconfig is not an http(s) URL'
-            )
+        self._target, self._url = target, _url_of(target.server)
         self._login: Login = log_in(target)
         self._renewing = threading.Lock()
         self._proxy = proxy_of(target, os.environ)
@@ -178,9 +174,9 @@ class Client:
         path = self._url.path + request.path
         connection.putrequest(request.method, path, skip_accept_encoding=True)
         for name, value in self._login.headers.items():
-            connection.putheader(name, value)
+            connection.putheader(name, value.encode())
         for group in self._login.groups:
-            connection.putheader("Impersonate-Group", group)
+            connection.putheader("Impersonate-Group", group.encode())
         connection.putheader("Accept", "application/json")
         connection.putheader("User-Agent", "kubectl-purelb")
         if request.body:
@@ -245,6 +241,17 @@ class Client:
         if code == 410:
             return ExpiredError(code, "the list expired while it was read; try again")
         return AnswerError(code, message or f"the API server answers with HTTP {code}")
+
+
+def _url_of(server: str) -> SplitResult:
+    """Return an API server's URL; PluginError if it is none."""
+    with contextlib.suppress(ValueError):  # of its port, or of an IPv6 address
+        url = urlsplit(server)
+        if url.scheme in ("http", "https") and url.hostname and url.port != 0:
+            return url
+    raise PluginError(
+        f'the server "{server}" is not an http(s) URL; correct the kubeconfig, or --server'
+    )
 
 
 def _proxy_headers(proxy: SplitResult) -> dict[str, str]:

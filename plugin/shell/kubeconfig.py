@@ -112,7 +112,7 @@ def _merged(files: list[Path], *, is_explicit: bool) -> _Config:
     config = _Config()
     for path in files:
         try:
-            text = path.read_text()
+            content = path.read_bytes()
         except FileNotFoundError as error:
             if is_explicit:
                 raise PluginError(f"there is no kubeconfig {path}; correct --kubeconfig") from error
@@ -120,8 +120,8 @@ def _merged(files: list[Path], *, is_explicit: bool) -> _Config:
         except OSError as error:
             raise PluginError(f"cannot read the kubeconfig {path}: {error.strerror}") from error
         try:
-            _add(config, path, yaml.load(text, _LOADER) or {})
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+            _add(config, path, yaml.load(content, _LOADER) or {})
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise PluginError(f"{path} is not a kubeconfig: {_short(error)}") from error
     return config
 
@@ -137,7 +137,7 @@ _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFil
 
 
 def _add(config: _Config, path: Path, document: Section) -> None:
-    config.current = config.current or document.get("current-context") or ""
+    config.current = config.current or str(document.get("current-context") or "")
     for kind, key, into in (
         ("contexts", "context", config.contexts),
         ("clusters", "cluster", config.clusters),
@@ -148,7 +148,14 @@ def _add(config: _Config, path: Path, document: Section) -> None:
             for name in _FILES:
                 if found.get(name):
                     found[name] = str(path.parent / found[name])
+            if os.sep in (program := _program(found)):  # others are looked for in PATH
+                found["exec"] = {**found["exec"], "command": str(path.parent / program)}
             into.setdefault(entry["name"], found)
+
+
+def _program(user: Section) -> str:
+    spec = user.get("exec")
+    return str(spec.get("command") or "") if isinstance(spec, dict) else ""
 
 
 def _part(parts: Mapping[str, Section], name: str | None, what: str) -> Section:

@@ -9,6 +9,7 @@ import json
 import os
 import ssl
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,7 +51,14 @@ def log_in(target: Target) -> Login:
         headers["Impersonate-User"] = str(user["as"])
     if user.get("as-uid"):
         headers["Impersonate-Uid"] = str(user["as-uid"])
-    return Login(headers=headers, groups=tuple(user.get("as-groups") or ()), tls=_tls(target, user))
+    groups = tuple(str(group) for group in user.get("as-groups") or ())
+    for text in (*headers.values(), *groups):
+        if not text.isprintable():  # whose value may be a secret
+            raise PluginError(
+                "a token or name to log in with has a line break or another control character in"
+                " it; correct the kubeconfig, or the option"
+            )
+    return Login(headers=headers, groups=groups, tls=_tls(target, user))
 
 
 def _token(user: Mapping[str, Any]) -> str | None:
@@ -98,50 +106,73 @@ def _content(section: Mapping[str, Any], key: str) -> str | None:
 
 def _read(name: str) -> str:
     try:
-        return Path(name).read_text()
+        return Path(name).read_text(encoding="utf-8")
     except OSError as error:
         raise PluginError(
             f"cannot read {name}, which the kubeconfig names: {error.strerror}"
         ) from error
+    except UnicodeDecodeError as error:
+        raise PluginError(f"{name}, which the kubeconfig names, is no text file") from error
 
 
-def _asked(spec: Mapping[str, Any], target: Target) -> dict[str, Any]:
+def _asked(spec: object, target: Target) -> dict[str, Any]:
     """Run a credential program and return the user's keys that it answers with."""
-    command = [spec["command"], *(spec.get("args") or ())]
-    version = spec.get("apiVersion", "client.authentication.k8s.io/v1")
-    info: dict[str, Any] = {
-        "kind": "ExecCredential",
-        "apiVersion": version,
-        "spec": {"interactive": False},
-    }
-    if spec.get("provideClusterInfo"):
-        shown = (
-            "server",
-            "tls-server-name",
-            "insecure-skip-tls-verify",
-            "certificate-authority-data",
-            "proxy-url",
-        )
-        info["spec"]["cluster"] = {k: target.cluster[k] for k in shown if k in target.cluster}
-    extra = {entry["name"]: entry["value"] for entry in spec.get("env") or ()}
+    if not isinstance(spec, Mapping) or not spec.get("command"):
+        raise PluginError("the kubeconfig logs in with exec, but names no command there")
+    program = str(spec["command"])
     try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **extra, "KUBERNETES_EXEC_INFO": json.dumps(info)},
-            stdout=subprocess.PIPE,
-            timeout=EXEC_SECONDS,
-            check=True,
-        )
-        status = json.loads(done.stdout)["status"]
+        status = _answer(program, spec, target)
     except FileNotFoundError as error:
         hint = spec.get("installHint") or "install it"
         raise PluginError(
-            f"the kubeconfig logs in with {command[0]}, which is missing: {hint}"
+            f"the kubeconfig logs in with {program}, which is missing: {hint}"
         ) from error
+    except subprocess.CalledProcessError as error:
+        raise _failed(program, f"exit code {error.returncode}") from error
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
-        raise PluginError(
-            f"{command[0]}, which the kubeconfig logs in with, failed: {error}"
-        ) from error
+        raise _failed(program, str(error)) from error
+    if not isinstance(status, dict):
+        raise _failed(program, "its answer is no ExecCredential with a status")
+    return _keys(status)
+
+
+def _failed(program: str, why: str) -> PluginError:
+    return PluginError(f"{program}, which the kubeconfig logs in with, failed: {why}")
+
+
+def _answer(program: str, spec: Mapping[str, Any], target: Target) -> object:
+    """Return the status of the ExecCredential that a program prints."""
+    may_ask = spec.get("interactiveMode") != "Never" and bool(sys.stdin and sys.stdin.isatty())
+    info = {
+        "kind": "ExecCredential",
+        "apiVersion": spec.get("apiVersion", "client.authentication.k8s.io/v1"),
+        "spec": {"interactive": may_ask},
+    }
+    if spec.get("provideClusterInfo"):
+        info["spec"]["cluster"] = _cluster_info(target.cluster)
+    extra = {entry["name"]: entry["value"] for entry in spec.get("env") or ()}
+    done = subprocess.run(
+        [program, *(spec.get("args") or ())],
+        env={**os.environ, **extra, "KUBERNETES_EXEC_INFO": json.dumps(info)},
+        stdin=None if may_ask else subprocess.DEVNULL,  # which may be the file of `diff -`
+        stdout=subprocess.PIPE,
+        timeout=EXEC_SECONDS,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    return answer.get("status") if isinstance(answer, dict) else None
+
+
+def _cluster_info(cluster: Mapping[str, Any]) -> dict[str, Any]:
+    shown = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url")
+    found = {key: cluster[key] for key in shown if key in cluster}
+    authority = _content(cluster, "certificate-authority")
+    if authority is not None:
+        found["certificate-authority-data"] = base64.b64encode(authority.encode()).decode()
+    return found
+
+
+def _keys(status: Mapping[str, Any]) -> dict[str, Any]:
     names = {
         "token": "token",
         "clientCertificateData": "client-certificate",

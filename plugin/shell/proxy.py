@@ -4,6 +4,7 @@ The rules of the environment are those of golang.org/x/net/http/httpproxy: `HTTP
 `HTTP_PROXY`, `NO_PROXY`, in upper or lower case; this machine is never asked for through a proxy.
 """
 
+import contextlib
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
@@ -22,13 +23,14 @@ def proxy_of(target: Target, environment: Mapping[str, str]) -> SplitResult | No
         text = _value(environment, f"{server.scheme.upper()}_PROXY")
     if not text:
         return None
-    found = urlsplit(text if "://" in text else f"http://{text}")
-    if found.scheme != "http" or not found.hostname:
-        raise PluginError(
-            f'the proxy "{text}" cannot be used: only http:// proxies can; correct proxy-url in the'
-            " kubeconfig, or HTTPS_PROXY"
-        )
-    return found
+    with contextlib.suppress(ValueError):  # of its port, or of an IPv6 address
+        found = urlsplit(text if "://" in text else f"http://{text}")
+        if found.scheme == "http" and found.hostname and found.port != 0:
+            return found
+    raise PluginError(
+        f'the proxy "{text}" cannot be used: only http:// proxies can; correct proxy-url in the'
+        " kubeconfig, or HTTPS_PROXY"
+    )
 
 
 def _value(environment: Mapping[str, str], name: str) -> str:

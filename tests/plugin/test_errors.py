@@ -124,6 +124,8 @@ def test_a_server_that_is_none_of_kubernetes_is_no_traceback(tmp_path: Path) -> 
     [
         ("{", "is not a kubeconfig"),
         ("- a", "is not a kubeconfig"),
+        ("\udcff\udcff", "is not a kubeconfig"),
+        ("current-context: [a]", "does not exist"),
         ("current-context: gone", 'current context "gone" does not exist'),
         ("", "no cluster is configured"),
         (
@@ -140,7 +142,7 @@ def test_a_server_that_is_none_of_kubernetes_is_no_traceback(tmp_path: Path) -> 
 def test_a_kubeconfig_that_cannot_be_used_is_named(tmp_path: Path, content: str, what: str) -> None:
     """The file, or what is missing in it, is named."""
     path = tmp_path / "other"
-    path.write_text(content)
+    path.write_text(content, errors="surrogateescape")
     result = run(tmp_path, (), "status", "--kubeconfig", str(path))
     assert result.code == 1
     assert what in one_line(result.err)

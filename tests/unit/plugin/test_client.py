@@ -140,6 +140,24 @@ def test_whom_to_act_as_is_sent() -> None:
         assert (seen["impersonate-user"], seen["impersonate-group"]) == ("jane", "a")
 
 
+def test_whom_to_act_as_may_have_any_letters() -> None:
+    """As the API server reads them: in UTF-8."""
+    user = {"as": "Jürgen 共", "as-groups": ["Grüße"]}
+    with server() as url, client(Target(server=url, user=user)) as found:
+        seen = asked(found)
+        for name, text in (("impersonate-user", "Jürgen 共"), ("impersonate-group", "Grüße")):
+            assert str(seen[name]).encode("latin-1").decode() == text
+
+
+@pytest.mark.parametrize(
+    "text", ["ftp://x", "one:6443", "http://", "http://x:0", "http://x:99999", "http://[::1"]
+)
+def test_a_server_that_is_no_url_is_named(text: str) -> None:
+    """And where it may come from."""
+    with pytest.raises(PluginError, match="URL; correct the kubeconfig, or --server"):
+        Client(Target(server=text))
+
+
 def test_a_token_that_ends_is_fetched_anew(tmp_path: Path) -> None:
     """From the file, once for each refusal; a watch outlives the tokens of most providers."""
     path = tmp_path / "token"
@@ -344,7 +362,7 @@ def test_the_environment_names_a_proxy_as_for_kubectl(
     assert (found.hostname if found is not None else None) == expected
 
 
-@pytest.mark.parametrize("text", ["socks5://p:1080", "https://p", "http://"])
+@pytest.mark.parametrize("text", ["socks5://p:1080", "https://p", "http://", "http://p:x", "[::1"])
 def test_a_proxy_of_another_kind_is_named(text: str) -> None:
     """Instead of going past it."""
     target = Target(server="https://api.example", cluster={"proxy-url": text})

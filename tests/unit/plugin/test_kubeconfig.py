@@ -1,6 +1,8 @@
 """Which API server and which user: kubeconfig files, flags, environment."""
 
 import base64
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -73,6 +75,18 @@ def test_files_are_found_beside_the_kubeconfig_that_names_them(tmp_path: Path) -
     assert log_in(target).headers["Authorization"] == "Bearer from a file"
 
 
+def test_a_program_with_a_path_is_found_beside_its_kubeconfig(tmp_path: Path) -> None:
+    """One without a path is looked for in PATH."""
+    users = [
+        {"name": "one", "user": {"exec": {"command": "bin/login"}}},
+        {"name": "two", "user": {"exec": {"command": "login"}}},
+    ]
+    path = write(tmp_path / "1", "one", users=users)
+    beside = found(Flags(), KUBECONFIG=path).user["exec"]["command"]
+    in_path = found(Flags(user="two"), KUBECONFIG=path).user["exec"]["command"]
+    assert (beside, in_path) == (str(tmp_path / "bin" / "login"), "login")
+
+
 def test_in_a_pod_the_service_account_is_used(tmp_path: Path) -> None:
     """The support bundle may be made in the cluster."""
     environment = {"HOME": str(tmp_path), "KUBERNETES_SERVICE_HOST": "fd00::1"}
@@ -105,14 +119,76 @@ def test_a_program_may_bring_the_token(tmp_path: Path) -> None:
         ({"exec": {"command": "/nonexistent", "installHint": "get it"}}, "missing: get it"),
         ({"exec": {"command": "/bin/false"}}, "/bin/false, which the kubeconfig logs in with"),
         ({"exec": {"command": "/bin/echo", "args": ["no json"]}}, "failed"),
+        ({"exec": {"command": "/bin/false"}}, "failed: exit code 1"),
+        ({"exec": {"command": "/bin/echo", "args": ["[]"]}}, "is no ExecCredential"),
+        ({"exec": {"command": "/bin/echo", "args": ["{}"]}}, "is no ExecCredential"),
+        ({"exec": {"args": ["a"]}}, "names no command"),
+        ({"exec": "login"}, "names no command"),
         ({"auth-provider": {"name": "gcp"}}, "auth-provider"),
         ({"tokenFile": "/nonexistent"}, "cannot read /nonexistent"),
+        ({"tokenFile": sys.executable}, "is no text file"),
     ],
 )
 def test_a_login_that_fails_is_named(user: dict[str, object], what: str) -> None:
     """One sentence, no traceback."""
     with pytest.raises(PluginError, match=what):
         log_in(Target(server="http://one", user=user))
+
+
+@pytest.mark.parametrize(
+    "user", [{"token": "geheim\nX: y"}, {"token": "a", "as": "\x1b[2J"}, {"as-groups": ["a\r"]}]
+)
+def test_a_line_break_in_a_login_is_named_without_the_login(user: dict[str, object]) -> None:
+    """It would be a second header; a token is nothing to print."""
+    with pytest.raises(PluginError, match="control character") as caught:
+        log_in(Target(server="http://one", user=user))
+    assert "geheim" not in str(caught.value)
+
+
+ECHO = """
+import base64, json, os, sys
+info = json.loads(os.environ["KUBERNETES_EXEC_INFO"])["spec"]
+told = json.dumps({**info, "typed": sys.stdin.read()}).encode()
+print(json.dumps({"status": {"token": base64.b64encode(told).decode()}}))
+"""
+
+
+def told(user: dict[str, object], **cluster: object) -> dict[str, object]:
+    """Return what a program of a login is told, and what it reads."""
+    login = log_in(Target(server="http://one", cluster=cluster, user=user))
+    text = base64.b64decode(login.headers["Authorization"].removeprefix("Bearer "))
+    found: dict[str, object] = json.loads(text)
+    return found
+
+
+def test_a_program_reads_nothing_that_is_meant_for_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would swallow the file of `diff -`."""
+    (tmp_path / "pools.yaml").write_text("kind: ServiceGroup")
+    with (tmp_path / "pools.yaml").open() as given:
+        before = os.dup(0)
+        os.dup2(given.fileno(), 0)
+        monkeypatch.setattr(sys, "stdin", given)
+        try:
+            found = told({"exec": {"command": sys.executable, "args": ["-c", ECHO]}})
+        finally:
+            os.dup2(before, 0)
+            os.close(before)
+    assert found == {"interactive": False, "typed": ""}
+
+
+def test_a_program_is_told_of_the_cluster_if_it_wants(tmp_path: Path) -> None:
+    """With the authority's certificate itself, wherever it stands."""
+    (tmp_path / "ca").write_text("PEM")
+    spec = {"command": sys.executable, "args": ["-c", ECHO], "provideClusterInfo": True}
+    found = told(
+        {"exec": spec}, **{"server": "http://one", "certificate-authority": str(tmp_path / "ca")}
+    )
+    assert found["cluster"] == {
+        "server": "http://one",
+        "certificate-authority-data": base64.b64encode(b"PEM").decode(),
+    }
 
 
 def test_a_password_is_sent_as_http_has_it() -> None:
