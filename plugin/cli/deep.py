@@ -3,7 +3,7 @@
 import click
 
 from plugin.cli.complete import complete_nodes, complete_services
-from plugin.cli.flags import cluster_of, flags_of, target_of
+from plugin.cli.flags import cluster_of, flags_of, is_name, target_of
 from plugin.cli.options import connection, exit_code, output, watch
 from plugin.cli.show import View, show
 from plugin.core import snapshot as kinds
@@ -97,8 +97,11 @@ def inspect(context: click.Context, output: Format, watch: bool, service: str) -
 
 def service_argument(context: click.Context, text: str) -> str:
     """Return namespace/name; without a namespace that of `-n`, else the context's."""
-    if text.count("/") > 1 or not text.strip("/"):
-        raise PluginError(f'"{text}" is no Service; write NAMESPACE/NAME')
     if "/" in text:
-        return text
-    return f"{flags_of(context).namespace or target_of(context).namespace}/{text}"
+        key = text
+    else:
+        key = f"{flags_of(context).namespace or target_of(context).namespace}/{text}"
+    parts = key.split("/")
+    if len(parts) != 2 or not all(map(is_name, parts)):
+        raise PluginError(f'"{text}" is no Service; write NAMESPACE/NAME')
+    return key

@@ -178,6 +178,20 @@ def test_a_wrong_command_line_is_one_line(tmp_path: Path, words: list[str]) -> N
     one_line(result.err)
 
 
+def test_what_cannot_be_a_name_is_a_mistake(tmp_path: Path) -> None:
+    """Not a server that is out of reach, nor an object of another path."""
+
+    async def work(stage: Stage) -> None:
+        for namespace in ("foo bar", "Größe", "a/b", "-"):
+            result = await stage.run("status", "-n", namespace)
+            assert f'"{namespace}" is no name of a namespace' in one_line(result.err)
+        for service in ("shop/", "/web", "/", "a/b/c", "we b/web", "Größe/web", "../web", ""):
+            result = await stage.run("inspect", service)
+            assert f'"{service}" is no Service; write NAMESPACE/NAME' in one_line(result.err)
+
+    play(tmp_path, scenes.healthy(), work)
+
+
 def shell(folder: Path, script: str) -> Result:
     """Run a line of shell in which $P is the command line, in a healthy cluster."""
     results: list[Result] = []
