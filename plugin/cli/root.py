@@ -14,6 +14,7 @@ import click
 
 from plugin.cli.options import shown_connection
 from plugin.core.problem import CheckFailedError, NothingToShowError, PluginError
+from plugin.shell.output import plain
 
 MODULES = {
     "plugin.cli.advice": ("diff", "doctor", "explain", "support-bundle", "why"),
@@ -95,7 +96,7 @@ def _drop_output() -> None:
 
 def _failed(message: str) -> int:
     if message:
-        print(f"Error: {message}", file=sys.stderr)
+        print(plain(f"Error: {message}"), file=sys.stderr)
     return 1
 
 

@@ -45,8 +45,18 @@ def structured(document: Document, output: Format) -> str:
 
 def text(lines: Iterable[str], stream: TextIO | None = None) -> str:
     """Return lines as they are printed, painted if the stream is a terminal."""
-    joined = "\n".join(lines)
+    joined = "\n".join(map(plain, lines))
     return paint(joined) if has_color(stream or sys.stdout) else joined
+
+
+def plain(line: str) -> str:
+    """Return a line in which nothing moves the cursor, or does more than that, to a terminal.
+
+    Annotations and messages are written by others than who reads them.
+    """
+    return (
+        line if line.isprintable() else "".join(one if one.isprintable() else "?" for one in line)
+    )
 
 
 def has_color(stream: TextIO) -> bool:
@@ -54,9 +64,9 @@ def has_color(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def paint(plain: str) -> str:
+def paint(joined: str) -> str:
     """Paint the words that carry a verdict, and table headings; widths do not change."""
-    return "\n".join(_painted(line) for line in plain.split("\n"))
+    return "\n".join(_painted(line) for line in joined.split("\n"))
 
 
 def _painted(line: str) -> str:
@@ -72,7 +82,7 @@ def _painted(line: str) -> str:
 def warn(gaps: Sequence[Gap]) -> None:
     """Say on stderr what the answer had to do without."""
     for gap in gaps:
-        print(f"Warning: without {gap.what}: {gap.why}", file=sys.stderr)
+        print(plain(f"Warning: without {gap.what}: {gap.why}"), file=sys.stderr)
 
 
 def _yaml(body: object) -> str:

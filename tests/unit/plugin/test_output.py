@@ -55,3 +55,22 @@ def test_what_is_missing_is_told_aside(capsys: pytest.CaptureFixture[str]) -> No
     warn([Gap(what="nodes", why="forbidden")])
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("", "Warning: without nodes: forbidden\n")
+
+
+@pytest.mark.parametrize(
+    "evil", ["\x1b[2J", "\x1b]0;pwn\x07", "a\nshop  web  OK", "\x9b31m", "\r", "\u202e", "\udcff"]
+)
+def test_what_others_wrote_cannot_steer_a_terminal(
+    evil: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An annotation is anybody's; one line stays one line."""
+    line = text([f"key {evil} end"], io.StringIO())
+    warn([Gap(what=f"services {evil}", why=evil)])
+    for shown in (line, capsys.readouterr().err.rstrip("\n")):
+        assert shown.isprintable()
+        assert "?" in shown
+
+
+def test_letters_of_all_languages_are_shown() -> None:
+    """As they are."""
+    assert text(["Grüße 共有 — ключ"], io.StringIO()) == "Grüße 共有 — ключ"
