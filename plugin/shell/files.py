@@ -24,16 +24,19 @@ def read_groups(name: str, namespace: str) -> list[ServiceGroup]:
     is not understood.
     """
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text()
-        documents = [one for one in yaml.load_all(text, _LOADER) if one]
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        documents = [one for one in yaml.load_all(content, _LOADER) if one]
     except OSError as error:
         raise PluginError(f"cannot read {name}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # of a date that is none, too
         raise PluginError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
     bodies = [item for one in documents for item in _items(one)]
     found = [_group(one, name, namespace) for one in bodies if _is_group(one)]
     if not found:
         raise PluginError(f"{name} has no {KIND} of {GROUP}; diff is about those only")
+    keys = [(one.metadata.namespace, one.metadata.name) for one in found]
+    if twice := next((key for key in keys if keys.count(key) > 1), None):
+        raise PluginError(f'{name} has {KIND} "{"/".join(twice)}" more than once; leave one')
     return found
 
 
@@ -48,8 +51,8 @@ def _is_group(body: object) -> TypeGuard[Mapping[str, Any]]:
 
 
 def _group(body: Mapping[str, Any], name: str, namespace: str) -> ServiceGroup:
-    meta = dict(body.get("metadata") or {})
-    if not meta.get("name"):
+    meta = body.get("metadata")
+    if not isinstance(meta, dict) or not meta.get("name"):
         raise PluginError(f"{name} has a {KIND} without a name")
     try:
         kept = {"name": meta["name"], "namespace": meta.get("namespace") or namespace}

@@ -128,6 +128,24 @@ def test_a_diff_looks_as_its_golden_files_say(tmp_path: Path) -> None:
     play(tmp_path, [*cluster(), scenes.service("shop/late")], work)
 
 
+def test_a_diff_reads_lists_and_several_documents_also_from_a_pipe(tmp_path: Path) -> None:
+    """As kubectl apply does; what is not a ServiceGroup does not matter to it."""
+    range = scenes.pool("10.0.0.0/30", "10.0.0.0/24")
+    one, two = (scenes.group(name, remote={"v4pool": range}) for name in ("one", "two"))
+    listed = {"apiVersion": "v1", "kind": "List", "items": [scenes.agent(), two]}
+    name = manifest(tmp_path, scenes.node("node-a"), listed, one)
+
+    async def work(stage: Stage) -> None:
+        result = await stage.shell(f"$P diff -o json - < {name}")
+        assert (result.code, result.err) == (0, "")
+        assert [row["group"] for row in result.json["groups"]] == ["two", "one"]
+
+    play(tmp_path, scenes.healthy(), work)
+
+
+NAMED = "apiVersion: purelb.io/v2\nkind: ServiceGroup\nmetadata: {name: a}\nspec: {}"
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [
@@ -138,12 +156,16 @@ def test_a_diff_looks_as_its_golden_files_say(tmp_path: Path) -> None:
             "apiVersion: purelb.io/v2\nkind: ServiceGroup\nmetadata: {name: a}\nspec: {local: 1}",
             'ServiceGroup "a"',
         ),
+        ("apiVersion: purelb.io/v2\nkind: ServiceGroup\nmetadata: [a]", "without a name"),
+        (f"{NAMED}\n---\n{NAMED}", 'has ServiceGroup "purelb-system/a" more than once'),
+        ("\udcff\udcff", "is not YAML"),
+        ("a: 2026-13-45", "is not YAML"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: str, what: str) -> None:
     """One line."""
     path = tmp_path / "groups.yaml"
-    path.write_text(content)
+    path.write_text(content, errors="surrogateescape")
     result = run(tmp_path, (), "diff", str(path))
     assert result.code == 1
     assert what in result.err
