@@ -5,6 +5,7 @@ Commands are imported when they are called: a start must not cost what only othe
 
 import errno
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -59,6 +60,9 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0, or 1 with one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):  # a locale may lack letters that annotations have
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -203,6 +203,18 @@ def shell(folder: Path, script: str) -> Result:
     return results[0]
 
 
+def test_letters_that_a_locale_lacks_are_spelled(tmp_path: Path) -> None:
+    """A cron job has no UTF-8."""
+
+    async def work(stage: Stage) -> None:
+        await stage.annotate("shop/web", {"purelb.io/allow-shared-ip": "Grüße"})
+        result = await stage.run("services", PYTHONIOENCODING="ascii")
+        assert (result.code, result.err) == (0, "")
+        assert "Gr\\xfc\\xdfe" in result.out
+
+    play(tmp_path, scenes.healthy(), work)
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     """`| head` closes the pipe."""
     found = shell(tmp_path, "set -o pipefail; $P services -o json | head -c 3")
