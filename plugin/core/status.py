@@ -73,8 +73,13 @@ def report_status(snapshot: Snapshot, allocator: Allocator) -> StatusReport:
 
 
 def _components(snapshot: Snapshot) -> Iterator[str]:
+    if not snapshot.has("pods"):
+        return
     for name, container in (("Allocator", ALLOCATOR), ("LBNodeAgent", AGENT)):
-        if not component(snapshot.pods, container).is_whole:
+        found = component(snapshot.pods, container)
+        if not found.pods:
+            yield f"{name} pods not fully ready: there are none in {snapshot.namespace}"
+        elif not found.is_whole:
             yield f"{name} pods not fully ready"
 
 

@@ -1,5 +1,7 @@
 """`status` and what it shares: every warning, with a cluster that has it and one that has not."""
 
+from dataclasses import replace
+
 import pytest
 
 from plugin.core.allocation import allocator_of, is_default_announcer
@@ -8,7 +10,7 @@ from plugin.core.pools import report_pools
 from plugin.core.problem import PluginError
 from plugin.core.services import Filter, report_services
 from plugin.core.sidecars import sidecars
-from plugin.core.snapshot import events_of, slices_of
+from plugin.core.snapshot import Gap, events_of, slices_of
 from plugin.core.spans import parse_time, span_text
 from plugin.core.status import report_status
 from plugin.render.table import table
@@ -45,6 +47,16 @@ CASES: dict[str, tuple[str, list[Object], tuple[Object, ...]]] = {
         [scenes.pod("agent-d", "lbnodeagent", ready=False)],
         (),
     ),
+    "no allocator": (
+        "Allocator pods not fully ready: there are none in purelb-system",
+        [],
+        (scenes.ALLOCATOR,),
+    ),
+    "no agent": (
+        "LBNodeAgent pods not fully ready: there are none in purelb-system",
+        [],
+        scenes.AGENT_PODS,
+    ),
     "exhausted": ("1 pool(s) EXHAUSTED", [FULL, HOLDER], ()),
     "lease": (
         "1 node(s) unhealthy",
@@ -73,6 +85,13 @@ def test_a_warning_of_status_is_there_when_it_should_be(case: str) -> None:
     """And alone."""
     text, more, without = CASES[case]
     assert warnings(*more, without=without) == (text,)
+
+
+def test_pods_that_may_not_be_seen_are_not_said_to_be_missing() -> None:
+    """The warning of what could not be read is enough."""
+    found = world([one for one in scenes.healthy() if one["kind"] != "Pod"])
+    found = replace(found, gaps=(Gap(what="pods", why="forbidden", kind="pods"),))
+    assert report_status(found, allocator_of(found)).warnings == ()
 
 
 def test_a_healthy_cluster_has_no_warning() -> None:
