@@ -31,6 +31,11 @@ _CONNECTION: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("--client-key",), "client_key", "File of the client's key."),
     (("--tls-server-name",), "tls_server_name", "Name in the server's certificate."),
     (("--request-timeout",), "request_timeout", "How long to wait for an answer; 0 for ever."),
+    (("--cache-dir",), "cache_dir", "Taken, as kubectl does; nothing is cached."),
+)
+_SWITCHES = (
+    ("--insecure-skip-tls-verify", "Trust any server."),
+    ("--disable-compression", "Taken, as kubectl does; nothing is compressed."),
 )
 _COMPLETE = {"context": complete_contexts, "namespace": complete_namespaces}
 
@@ -75,16 +80,12 @@ def _options(*, is_hidden: bool, has_short: bool = True) -> list[Callable[[F], F
             callback=keep,
         )
     )
-    made.append(
+    made += [
         click.option(
-            "--insecure-skip-tls-verify",
-            is_flag=True,
-            help="Trust any server.",
-            hidden=is_hidden,
-            expose_value=False,
-            callback=keep,
+            name, is_flag=True, help=text, hidden=is_hidden, expose_value=False, callback=keep
         )
-    )
+        for name, text in _SWITCHES
+    ]
     return made
 
 

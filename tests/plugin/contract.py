@@ -12,7 +12,7 @@ which stay empty because no ServiceGroup of today can have them.
 PERSISTENT = """
 --kubeconfig= --context= --cluster= --user= -n/--namespace= -s/--server= --token= --as= --as-group=
 --as-uid= --certificate-authority= --client-certificate= --client-key= --tls-server-name=
---insecure-skip-tls-verify --request-timeout=
+--insecure-skip-tls-verify --request-timeout= --cache-dir= --disable-compression
 """
 
 # Words behind `=` are the value that counts without the flag.
