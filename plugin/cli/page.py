@@ -28,7 +28,7 @@ def report(context: click.Context, file: str) -> None:
         print(page, end="")
         return
     try:
-        Path(file).write_text(page)
+        written = Path(file).write_bytes(page.encode())
     except OSError as error:
         raise PluginError(f"cannot write {file}: {error.strerror}") from error
-    print(f"{file}: {len(page)} bytes")
+    print(f"{file}: {written} bytes")

@@ -11,7 +11,8 @@ STYLE = """
   --page: #12171d; --card: #1b222b; --good: #57c98d; --warn: #e8b04b; --bad: #ff8a80;
   --free: #2a3440; --used: #5b9bdc; --shared: #ad87e6; --kept: #66727f; } }
 @media print { :root { --ink: #000; --dim: #444; --line: #bbb; --page: #fff; --card: #fff; }
-  section, figure, tr { break-inside: avoid } a { color: inherit } details { display: block } }
+  section, figure, tr { break-inside: avoid } a { color: inherit }
+  details::details-content { content-visibility: visible; block-size: auto } }
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 72rem; padding: 1.5rem; color: var(--ink);
   background: var(--page); font: 15px/1.5 system-ui, sans-serif }
@@ -34,6 +35,8 @@ figure { margin: 0 0 1rem } figcaption { margin-bottom: .25rem } svg { display: 
 .shared { fill: var(--shared) } .kept { fill: var(--kept) }
 .part1, .part2, .part3 { fill: var(--used) } .part1 { fill-opacity: .35 }
 .part2 { fill-opacity: .6 } .part3 { fill-opacity: .8 }
+rect { stroke: var(--dim); stroke-width: .4 } .shared { stroke: var(--ink); stroke-width: 2 }
+.kept { stroke: var(--ink); stroke-width: 1; stroke-dasharray: 2 1 }
 .key svg { display: inline-block; width: .8rem; height: .8rem; vertical-align: -.05rem }
 .key span { margin-right: 1rem; white-space: nowrap }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: .4rem;

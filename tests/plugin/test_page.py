@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from plugin.core.allocation import allocator_of
+from plugin.core.page import page_of
+from plugin.render.page import page_html
 from tests.plugin import scenes
 from tests.plugin.stage import Stage, play, run
+from tests.unit.plugin.worlds import world
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -46,6 +50,39 @@ def browser() -> str:
     return found
 
 
+def headless(folder: Path) -> list[str]:
+    """Return the options of a browser without a screen."""
+    profile = f"--user-data-dir={folder / 'profile'}"
+    return ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", profile]
+
+
+def printed(program: str, folder: Path, page: str) -> int:
+    """Print a page and return the number of sheets."""
+    source, target = folder / "page.html", folder / "page.pdf"
+    source.write_text(page, encoding="utf-8")
+    subprocess.run(
+        [program, *headless(folder), f"--print-to-pdf={target}", source.as_uri()],
+        capture_output=True,
+        timeout=100,
+        check=True,
+    )
+    return max(int(count) for count in re.findall(rb"/Count (\d+)", target.read_bytes()))
+
+
+def test_paper_has_what_a_screen_folds_up(tmp_path: Path) -> None:
+    """The addresses of a node: nobody can unfold them there."""
+    program = browser()
+    many = (
+        scenes.service(f"shop/s{n}", f"192.0.2.{n}", slots=[f"node-b,eth0,192.0.2.{n}"])
+        for n in range(150)
+    )
+    found = world([*scenes.healthy(), *many])
+    page = page_html(page_of(found, allocator_of(found), "https://one:6443"))
+    assert "<details>" in page
+    unfolded = page.replace("<details>", "<details open>")
+    assert printed(program, tmp_path, page) == printed(program, tmp_path, unfolded)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_browser_shows_the_page_without_complaint(tmp_path: Path, scheme: str) -> None:
     """Nothing is refused, nothing is asked for, the text is there, and a picture can be taken."""
@@ -53,12 +90,8 @@ def test_a_browser_shows_the_page_without_complaint(tmp_path: Path, scheme: str)
     path, picture = tmp_path / "page.html", tmp_path / "page.png"
     assert run(tmp_path, scenes.healthy(), "report", "--html", str(path)).code == 0
     options = [
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
+        *headless(tmp_path),
         "--enable-logging=stderr",
-        f"--user-data-dir={tmp_path / 'profile'}",
         "--window-size=1200,2400",
         *(["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []),
     ]
