@@ -45,3 +45,16 @@ def test_a_release_may_have_any_name_that_helm_allows(release: str) -> None:
     assert len(services) == 3
     assert [text for text in (*labels, *services) if not isinstance(text, str)] == []
     assert max(len(text) for text in (*labels, *services)) <= 63
+
+
+def test_jobs_run_as_the_allocator_does() -> None:
+    """A cluster that chooses users itself refuses a Pod that names one."""
+    settings = "securityContext.runAsUser=null,containerSecurityContext.runAsGroup=7"
+    objects = render("--set", ",".join(f"allocator.{one}" for one in settings.split(",")))
+    specs = [pod_spec(o) for o in objects if o["kind"] in ("Deployment", "Job", "Pod")]
+    assert len(specs) == 4
+    for spec in specs:
+        assert "runAsUser" not in spec["securityContext"]
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        (container,) = spec["containers"]
+        assert container["securityContext"]["runAsGroup"] == 7

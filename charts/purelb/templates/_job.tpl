@@ -5,7 +5,8 @@ helm.sh/hook-weight: {{ index . 1 | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
 
-{{/* A Job's Pod: (list ROOT NAME ARGUMENTS). `upkeep` is in the allocator's image. */}}
+{{/* A Job's Pod: (list ROOT NAME ARGUMENTS). `upkeep` is in the allocator's image, and runs
+     where and as it does. */}}
 {{- define "purelb.jobPod" -}}
 {{- $root := index . 0 -}}
 serviceAccountName: {{ index . 1 }}
@@ -20,10 +21,10 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with $root.Values.allocator.securityContext }}
 securityContext:
-  runAsNonRoot: true
-  runAsUser: 65534
-  seccompProfile: {type: RuntimeDefault}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 containers:
   - name: upkeep
     image: {{ include "purelb.image" (list $root "allocator") | quote }}
@@ -35,8 +36,8 @@ containers:
     resources:
       requests: {cpu: 50m, memory: 64Mi}
       limits: {memory: 128Mi}
+    {{- with $root.Values.allocator.containerSecurityContext }}
     securityContext:
-      allowPrivilegeEscalation: false
-      readOnlyRootFilesystem: true
-      capabilities: {drop: [ALL]}
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
 {{- end }}
