@@ -25,7 +25,7 @@ def top(context: click.Context, interval: float) -> None:
     from rich.live import Live
 
     from plugin.core.live import look
-    from plugin.render.top import frame
+    from plugin.render.top import frame, trouble
 
     cluster = cluster_of(context)
     if not sys.stdout.isatty():
@@ -41,6 +41,6 @@ def top(context: click.Context, interval: float) -> None:
                 seen = look(following.look(interval), seen)
             except PluginError as error:
                 live.console.bell()
-                live.update(f"{error}; trying again", refresh=True)
+                live.update(trouble(str(error)), refresh=True)
             else:
                 live.update(frame(seen), refresh=True)

@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from plugin.core.election import MemberRow
 from plugin.core.live import Fill, Look
 from plugin.core.nodeconfig import State
 
@@ -33,6 +34,11 @@ def frame(look: Look) -> RenderableType:
         Layout(Panel(_changes(look), title="Moves", border_style="dim")),
     )
     return layout
+
+
+def trouble(message: str) -> RenderableType:
+    """Return what is shown while nothing is known; brackets, as of an IPv6 address, stay."""
+    return Text(f"{message}; trying again", "yellow")
 
 
 def _header(look: Look) -> RenderableType:
@@ -61,17 +67,20 @@ def _pools(look: Look) -> RenderableType:
     table.add_column(ratio=1)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
-    for fill in look.fills:
+    for fill in sorted(look.fills, key=_is_roomy):  # a screen may end before a table does
         trend = f"{fill.trend:+d}" if fill.trend else ""
         counts = f"{fill.used}/{fill.size}" if fill.size < 10**9 else f"{fill.used}"
         table.add_row(fill.pool, Text(fill.family, "dim"), _bar(fill), counts, trend)
     return table if look.fills else Text("no ServiceGroup", "dim")
 
 
+def _is_roomy(fill: Fill) -> bool:
+    return bool(fill.available) and fill.used / fill.size < HOT
+
+
 def _bar(fill: Fill) -> ProgressBar:
-    share = fill.used / fill.size
-    full = not fill.available or share >= HOT
-    color = "red" if full else "yellow" if share >= WARM else "green"
+    warm = fill.used / fill.size >= WARM
+    color = "red" if not _is_roomy(fill) else "yellow" if warm else "green"
     # Of a large pool a single address should be seen as well.
     done = max(fill.used, fill.size / 50) if fill.used else 0
     return ProgressBar(fill.size, done, complete_style=color, finished_style=color)
@@ -82,13 +91,20 @@ def _nodes(look: Look) -> RenderableType:
     for title in ("NODE", "LEASE", "CONFIG"):
         table.add_column(title, no_wrap=True)
     table.add_column("IPS", justify="right")
-    for node in look.nodes:
+    for node in sorted(look.nodes, key=_by_trouble):
         lease = Text(node.expires_in, "" if node.healthy else "bold red")
-        plain = node.config.state == State.CONFIGURED
         findings = f" ({node.findings} finding(s))" if node.findings else ""
-        config = Text(node.config.state + findings, "" if plain and not findings else "yellow")
+        config = Text(node.config.state + findings, "" if _is_serving(node) else "yellow")
         table.add_row(node.name, lease, config, str(node.announcing))
     return table
+
+
+def _is_serving(node: MemberRow) -> bool:
+    return node.config.state == State.CONFIGURED and not node.findings
+
+
+def _by_trouble(node: MemberRow) -> tuple[bool, bool]:
+    return node.healthy, _is_serving(node)
 
 
 def _waiting(look: Look) -> RenderableType:

@@ -1,5 +1,6 @@
 """`report` and `top`: what is on the page and on the screen."""
 
+import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ from plugin.core.allocation import allocator_of
 from plugin.core.live import Look, look
 from plugin.core.page import MOST_CELLS, MOST_ROWS, Page, page_of
 from plugin.render.page import page_html
-from plugin.render.top import frame
+from plugin.render.top import frame, trouble
 from tests.plugin import scenes
 from tests.plugin.scenes import Object, pool
 from tests.unit.plugin.worlds import world
@@ -204,3 +205,25 @@ def test_a_screen_has_everything_that_is_wrong() -> None:
     shown = screen(looks([*scenes.healthy(), *late]))
     for piece in ("WARNING", "! 10 service(s) pending", "shop/late-0", "and 2 more", "node-c"):
         assert piece in shown
+
+
+def test_what_is_wrong_is_on_a_screen_that_is_too_small_for_all() -> None:
+    """A hundred nodes and pools, and 32 lines."""
+    many = [scenes.lease(f"m-{n:03}", scenes.FRONT) for n in range(100)]
+    dead = scenes.lease("z-dead", scenes.FRONT, expired=scenes.RENEWED)
+    groups = [
+        scenes.group(f"p-{n:03}", remote={"v4pool": pool(f"10.0.{n}.0/30", "10.0.0.0/16")})
+        for n in range(100)
+    ]
+    full = scenes.group("z-full", remote={"v4pool": pool("10.1.0.0/32", "10.1.0.0/16")})
+    holder = scenes.service("shop/holder", "10.1.0.0", pool="z-full", via="remote")
+    shown = screen(looks([*scenes.healthy(), *many, dead, *groups, full, holder]))
+    assert "z-dead" in shown
+    assert "z-full" in shown
+
+
+def test_an_error_is_shown_as_it_is() -> None:
+    """Brackets are markup to the screen's library."""
+    console = Console(width=120, file=io.StringIO(), record=True)
+    console.print(trouble("cannot reach http://[fd00::1]:6443 [/x]"))
+    assert console.export_text() == "cannot reach http://[fd00::1]:6443 [/x]; trying again\n"
