@@ -10,7 +10,7 @@ from click.shell_completion import ShellComplete
 
 from plugin.cli.root import cli
 
-NO_FILES = 4  # cobra's ShellCompDirectiveNoFileComp
+FILES, NO_FILES = 0, 4  # cobra's ShellCompDirectiveDefault and ShellCompDirectiveNoFileComp
 
 
 def main() -> None:
@@ -25,5 +25,7 @@ def suggestions(words: list[str]) -> list[str]:
     *before, typed = words or [""]
     complete = ShellComplete(cli, {}, "kubectl purelb", "")
     found = complete.get_completions(before, typed)
+    if any(one.type == "file" for one in found):
+        return [f":{FILES}"]
     lines = [f"{one.value}\t{one.help}" if one.help else one.value for one in found]
     return [*lines, f":{NO_FILES}"]

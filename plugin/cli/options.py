@@ -38,6 +38,7 @@ _SWITCHES = (
     ("--disable-compression", "Taken, as kubectl does; nothing is compressed."),
 )
 _COMPLETE = {"context": complete_contexts, "namespace": complete_namespaces}
+_FILES = ("kubeconfig", "certificate_authority", "client_certificate", "client_key", "cache_dir")
 
 
 def connection(command: F) -> F:
@@ -61,6 +62,8 @@ def _options(*, is_hidden: bool, has_short: bool = True) -> list[Callable[[F], F
         click.option(
             *(name for name in names if has_short or name.startswith("--")),
             field,
+            type=click.Path() if field in _FILES else str,
+            metavar="TEXT",
             help=text,
             hidden=is_hidden,
             expose_value=False,

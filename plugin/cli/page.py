@@ -13,7 +13,14 @@ from plugin.shell.output import warn
 
 @click.command()
 @connection
-@click.option("--html", "file", required=True, metavar="FILE", help="Page to write; - for stdout.")
+@click.option(
+    "--html",
+    "file",
+    type=click.Path(),
+    required=True,
+    metavar="FILE",
+    help="Page to write; - for stdout.",
+)
 @click.pass_context
 def report(context: click.Context, file: str) -> None:
     """Write one self-contained page: occupancy as a map, who announces what, what has moved."""
