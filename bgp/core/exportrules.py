@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 
 from bgp.core.findings import Finding, remark
 from bgp.core.observed import LearnedPath
+from purelb.api.addresses import IPNetwork
 from purelb.api.bgp import BgpSpec, ExportRule, NetlinkExport, Vrf, VrfExport
 from purelb.api.identifiers import LinkName
 from purelb.api.links import Link
 from purelb.api.routes import MAIN_TABLE
 
-DEFAULT_METRIC = 20  # of a VRF's routes; IPv6 has no metric 0
+DEFAULT_METRIC = 20  # of a VRF's routes
+IPV6_METRIC = 1024  # what the kernel makes of 0 for IPv6 (IP6_RT_PRIO_USER, linux/ipv6_route.h)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,10 @@ class Rule:
             and self.large_communities.isdisjoint(path.large_communities)
         )
 
+    def metric_of(self, prefix: IPNetwork) -> int:
+        """Return the metric that a route of it has in the kernel."""
+        return self.metric or (IPV6_METRIC if prefix.version == 6 else 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -100,8 +106,9 @@ class Policy:
     def places(self) -> frozenset[Place]:
         """Where its routes are."""
         return frozenset(
-            Place(protocol=self.protocol, table=rule.table, metric=rule.metric)
+            Place(protocol=self.protocol, table=rule.table, metric=metric)
             for rule in self.rules
+            for metric in ({rule.metric} if rule.metric else {0, IPV6_METRIC})
         )
 
 

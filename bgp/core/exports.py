@@ -146,7 +146,7 @@ def exported(policy: Policy, table: Table, ways: Ways) -> tuple[Exported, ...]:
     for rule in _active(policy):
         for prefix, paths in table.of(rule.source).items():
             taken = [path for path in paths if rule.takes(path)]
-            key = RouteKey(rule.table, prefix, rule.metric)
+            key = RouteKey(rule.table, prefix, rule.metric_of(prefix))
             if taken and key not in found:
                 found[key] = _one(key, taken, policy.protocol, rule, ways)
     return tuple(sorted(found.values(), key=lambda one: _order(one.key.prefix)))

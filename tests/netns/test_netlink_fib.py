@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from bgp.core.exportrules import IPV6_METRIC
 from purelb.api.addresses import parse_ip, parse_network
 from purelb.api.routes import MAIN_TABLE, Hop, KernelRoute
 from purelb.runtime.errors import PermanentError
@@ -84,6 +85,24 @@ def test_a_route_with_other_next_hops_replaces_the_one_of_its_key(
             for one in (both, replace(both, hops=both.hops[1:]), both):
                 assert await routes.install([one]) == (0,)
                 assert await routes.dump(PROTOCOL) == (one,)
+
+    asyncio.run(scenario())
+
+
+def test_of_metric_0_the_kernel_makes_another_for_ipv6(links: Namespace) -> None:
+    """That one tells the route apart from then on."""
+    new = [
+        replace(route("10.0.0.0/8", ("192.0.1.1", ETH0)), metric=0),
+        replace(route("2001:db8:9::/48", ("2001:db8:1::1", ETH0)), metric=0),
+    ]
+
+    async def scenario() -> None:
+        async with RouteSocket() as routes:
+            assert await routes.install(new) == (0, 0)
+            found = await routes.dump(PROTOCOL)
+            assert [(one.prefix.version, one.metric) for one in found] == [(4, 0), (6, IPV6_METRIC)]
+            assert await routes.remove(found) == (0, 0)
+            assert await routes.dump(PROTOCOL) == ()
 
     asyncio.run(scenario())
 

@@ -75,6 +75,11 @@ def test_without_a_configuration_nothing_is_exported() -> None:
     assert policy(RED, vrfs=[{"name": "red", "rd": "64512:1"}]) == OFF
 
 
+def test_an_export_without_rules_is_on_all_the_same() -> None:
+    """Its protocol is told."""
+    assert policy(netlinkExport={"enabled": True, "routeProtocol": 99}) == Policy(protocol=99)
+
+
 def test_routes_of_a_vrf_go_to_the_kernels_of_the_same_name() -> None:
     """Into its table, with the usual metric and protocol, also where nothing else is exported."""
     expected = Policy(protocol=186, rules=(RULE,), lacking=())

@@ -201,6 +201,14 @@ def labeled(
     return path(prefix, hop, distinguisher=distinguisher, **parts)
 
 
+def test_of_metric_0_the_kernel_makes_another_for_ipv6() -> None:
+    """Such a route is ours and installed all the same."""
+    none = replace(POLICY, rules=(replace(ALL, metric=0),))
+    keys = [one.key for one in found(path(), path("2001:db8::/32"), policy=none)]
+    assert [key.metric for key in keys] == [0, 1024]
+    assert {place.metric for place in none.places} == {0, 1024}
+
+
 def test_routes_of_a_vrf_go_into_its_table_and_those_outside_do_not() -> None:
     """By next hops that its own table leads to; and none of them goes anywhere else."""
     (one,) = found(path("203.0.113.0/24"), labeled(), policy=RED_POLICY)
