@@ -78,9 +78,9 @@ def _components(snapshot: Snapshot) -> Iterator[str]:
     for name, container in (("Allocator", ALLOCATOR), ("LBNodeAgent", AGENT)):
         found = component(snapshot.pods, container)
         if not found.pods:
-            yield f"{name} pods not fully ready: there are none in {snapshot.namespace}"
+            yield f"{name} not fully ready: there are none in {snapshot.namespace}"
         elif not found.is_whole:
-            yield f"{name} pods not fully ready"
+            yield f"{name} not fully ready"
 
 
 def _pools(allocator: Allocator) -> Iterator[str]:

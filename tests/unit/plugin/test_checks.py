@@ -108,11 +108,11 @@ CROOKED = {"matchExpressions": [{"key": "a", "operator": "Nope"}]}
 FAILING: dict[str, list[tuple[str, list[Object]]]] = {
     "status": [
         (
-            "Allocator pods not fully ready",
+            "Allocator not fully ready",
             but(scenes.pod("allocator-1", "allocator", ready=False)),
         ),
         (
-            "LBNodeAgent pods not fully ready",
+            "LBNodeAgent not fully ready",
             but(scenes.pod("lbnodeagent-a", "lbnodeagent", ready=False)),
         ),
         ("1 pool(s) EXHAUSTED", but(local("default", "192.0.2.16/31"))),

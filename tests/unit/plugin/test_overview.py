@@ -38,22 +38,22 @@ def warnings(*objects: Object, without: tuple[Object, ...] = ()) -> tuple[str, .
 
 CASES: dict[str, tuple[str, list[Object], tuple[Object, ...]]] = {
     "allocator": (
-        "Allocator pods not fully ready",
+        "Allocator not fully ready",
         [scenes.pod("allocator-2", "allocator", ready=False)],
         (),
     ),
     "agent": (
-        "LBNodeAgent pods not fully ready",
+        "LBNodeAgent not fully ready",
         [scenes.pod("agent-d", "lbnodeagent", ready=False)],
         (),
     ),
     "no allocator": (
-        "Allocator pods not fully ready: there are none in purelb-system",
+        "Allocator not fully ready: there are none in purelb-system",
         [],
         (scenes.ALLOCATOR,),
     ),
     "no agent": (
-        "LBNodeAgent pods not fully ready: there are none in purelb-system",
+        "LBNodeAgent not fully ready: there are none in purelb-system",
         [],
         scenes.AGENT_PODS,
     ),
