@@ -86,6 +86,8 @@ def _components(snapshot: Snapshot) -> Iterator[str]:
 def _pools(allocator: Allocator) -> Iterator[str]:
     if full := exhausted(allocator):
         yield f"{len(full)} pool(s) EXHAUSTED"
+    if unusable := allocator.pools.problems:
+        yield f"{len(unusable)} ServiceGroup(s) not usable, see pools"
 
 
 def _pool_summary(allocator: Allocator) -> str:

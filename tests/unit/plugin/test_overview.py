@@ -58,6 +58,14 @@ CASES: dict[str, tuple[str, list[Object], tuple[Object, ...]]] = {
         scenes.AGENT_PODS,
     ),
     "exhausted": ("1 pool(s) EXHAUSTED", [FULL, HOLDER], ()),
+    "unusable": (
+        "2 ServiceGroup(s) not usable, see pools",
+        [
+            scenes.group("far", "shop", local={"v4pool": pool("10.0.0.0/24", "10.0.0.0/24")}),
+            scenes.group("bad", local={"v4pool": pool("10.0.0.9-10.0.0.1", "10.0.0.0/24")}),
+        ],
+        (),
+    ),
     "lease": (
         "1 node(s) unhealthy",
         [scenes.lease("node-d", "", expired=scenes.RENEWED)],
