@@ -94,7 +94,7 @@ def dataplane(context: click.Context, /, output: Format, **given: str | bool) ->
     view: View[DataplaneReport] = View(
         needs=(kinds.BGP_NODES,),
         wishes=(*WISHES, kinds.SERVICES, kinds.AGENTS),
-        compute=lambda found: report_dataplane(in_use(found, part.node), part),
+        compute=lambda found: report_dataplane(_with_vrf(in_use(found, part.node), part.vrf), part),
         render=lambda report, _: (
             dataplane_check(report)
             if given["check"]
@@ -103,3 +103,11 @@ def dataplane(context: click.Context, /, output: Format, **given: str | bool) ->
         problem=lambda report: "; ".join(report.problems) if given["exit_code"] else "",
     )
     show(cluster_of(context), view, output, watch=bool(given["watch"]))
+
+
+def _with_vrf(found: kinds.Snapshot, name: str) -> kinds.Snapshot:
+    """Return the snapshot; PluginError for a VRF that no node has."""
+    known = sorted({vrf.name for node in found.bgp_nodes for vrf in node.status.vrfs or ()})
+    if name and name not in known:
+        raise PluginError(f'no node has a VRF "{name}"; they have: {", ".join(known) or "none"}')
+    return found

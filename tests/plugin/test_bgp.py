@@ -116,6 +116,22 @@ def test_without_bgp_a_plain_sentence_is_all(tmp_path: Path, words: list[str]) -
     assert (result.code, result.out, result.err) == (0, "BGP not enabled.\n", "")
 
 
+def test_a_vrf_that_no_node_has_is_a_mistake(tmp_path: Path) -> None:
+    """Nothing would be said of it otherwise, which sounds like a verdict."""
+    up = scenes.session("203.0.113.7")
+    counts = {"importedRouteCount": 0, "exportedRouteCount": 0}
+    vrfs = [{"name": name, "rd": "64512:1", **counts} for name in ("blue", "red")]
+
+    async def work(stage: Stage) -> None:
+        known = await stage.run("bgp", "dataplane", "--vrf", "red", "-o", "json")
+        assert [vrf["name"] for vrf in known.json["vrfs"]] == ["red"]
+        result = await stage.run("bgp", "dataplane", "--vrf", "nope")
+        assert (result.code, result.out) == (1, "")
+        assert result.err == 'Error: no node has a VRF "nope"; they have: blue, red\n'
+
+    play(tmp_path, [*scenes.healthy(), scenes.bgp_node("node-a", up, vrfs=vrfs)], work)
+
+
 def test_bgp_alone_prints_help(tmp_path: Path) -> None:
     """The subcommands are in it."""
     result = run(tmp_path, (), "bgp")
