@@ -14,9 +14,14 @@ from plugin.core.snapshot import Gap
 RED, YELLOW, GREEN, BOLD, PLAIN = "\033[31m", "\033[33m", "\033[32m", "\033[1m", "\033[0m"
 CLEAR = "\033[2J\033[H"
 _PAINTS = (
-    (re.compile(r"\*\*\*.*|\b(?:FAIL|UNHEALTHY|UNCOVERED|EXHAUSTED|DEGRADED|INVALID)\b"), RED),
+    (
+        re.compile(
+            r"\*\*\*.*|(?<!\b0 )\b(?:FAIL|UNHEALTHY|UNCOVERED|EXHAUSTED|DEGRADED|INVALID)\b"
+        ),
+        RED,
+    ),
     (re.compile(r"NO ANNOUNCER|NO CANDIDATES|EXPIRED [^ ]+ ago|>>> .* <<<"), RED),
-    (re.compile(r"\b(?:WARN|WARNING|PENDING)\b|<pending>"), YELLOW),
+    (re.compile(r"(?<!\b0 )\b(?:WARN|WARNING|PENDING)\b|<pending>"), YELLOW),
     (re.compile(r"\b(?:OK|PASS|Established)\b"), GREEN),
 )
 

@@ -42,6 +42,9 @@ def test_colour_is_for_terminals_that_want_it(
         ("shop  web  NO ANNOUNCER  ***", f"shop  web  NO ANNOUNCER  {RED}***{PLAIN}"),
         ("FAIL  a sentence", f"{RED}FAIL{PLAIN}  a sentence"),
         ("shop  late  <pending>", f"shop  late  {YELLOW}<pending>{PLAIN}"),
+        ("Result: 10 FAIL, 0 WARN", f"Result: 10 {RED}FAIL{PLAIN}, 0 WARN"),
+        ("Result: 0 FAIL, 2 WARN", f"Result: 0 FAIL, 2 {YELLOW}WARN{PLAIN}"),
+        ("Result: 0 FAIL, 0 WARN, 3 PASS", f"Result: 0 FAIL, 0 WARN, 3 {GREEN}PASS{PLAIN}"),
         ("nothing of interest", "nothing of interest"),
     ],
 )
