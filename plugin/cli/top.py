@@ -35,7 +35,8 @@ def top(context: click.Context, interval: float) -> None:
         return
     following = Following(cluster, *kinds.OVERVIEW)
     seen = look(following.look(interval), None)
-    with Live(frame(seen), screen=True, auto_refresh=False) as live:
+    with Live(screen=True, auto_refresh=False) as live:
+        live.update(frame(seen, live.console.width), refresh=True)
         while True:
             try:
                 seen = look(following.look(interval), seen)
@@ -43,4 +44,4 @@ def top(context: click.Context, interval: float) -> None:
                 live.console.bell()
                 live.update(trouble(str(error)), refresh=True)
             else:
-                live.update(frame(seen), refresh=True)
+                live.update(frame(seen, live.console.width), refresh=True)

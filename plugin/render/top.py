@@ -15,16 +15,19 @@ from plugin.core.nodeconfig import State
 
 HOT, WARM = 0.95, 0.8  # shares of a pool from which on it is red, yellow
 HEADER, MOST_WAITING = 4, 8
+NARROW = 90  # columns, below which there are no two tables side by side
 
 
-def frame(look: Look) -> RenderableType:
-    """Return the whole screen."""
+def frame(look: Look, width: int = NARROW) -> RenderableType:
+    """Return the whole screen, of so many columns."""
     layout = Layout()
     layout.split_column(
         Layout(_header(look), size=HEADER + min(3, len(look.status.warnings))),
         Layout(name="body"),
     )
-    layout["body"].split_row(Layout(name="left"), Layout(name="right"))
+    body = layout["body"]
+    split = body.split_row if width >= NARROW else body.split_column
+    split(Layout(name="left"), Layout(name="right"))
     layout["left"].split_column(
         Layout(Panel(_pools(look), title="Pools", border_style="dim")),
         Layout(Panel(_waiting(look), title="Waiting", border_style="dim")),
@@ -53,6 +56,8 @@ def _header(look: Look) -> RenderableType:
         f"{status.services.summary}   election {status.election.summary}   BGP {status.bgp.summary}"
     )
     warnings = [Text(f"! {warning}", "yellow") for warning in status.warnings[:3]]
+    for line in (first, second, *warnings):  # each has one line, which the size counts on
+        line.no_wrap, line.overflow = True, "ellipsis"
     return Panel(Group(first, second, *warnings), border_style="green" if good else "yellow")
 
 

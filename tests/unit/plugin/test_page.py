@@ -148,11 +148,11 @@ def looks(*worlds: list[Object]) -> Look:
     return seen
 
 
-def screen(seen: Look) -> str:
+def screen(seen: Look, width: int = 120) -> str:
     """Return a screen as text."""
-    console = Console(width=120, height=32, record=True, file=None, force_terminal=False)
+    console = Console(width=width, height=32, record=True, file=None, force_terminal=False)
     with console.capture() as capture:
-        console.print(frame(seen))
+        console.print(frame(seen, width))
     return capture.get()
 
 
@@ -204,6 +204,15 @@ def test_a_screen_has_everything_that_is_wrong() -> None:
     late = [scenes.service(f"shop/late-{n}") for n in range(10)]
     shown = screen(looks([*scenes.healthy(), *late]))
     for piece in ("WARNING", "! 10 service(s) pending", "shop/late-0", "and 2 more", "node-c"):
+        assert piece in shown
+
+
+def test_a_narrow_screen_has_whole_names_and_all_warnings() -> None:
+    """In a split window: tables below each other, and one line for each warning."""
+    lost = [scenes.service(f"shop/lost-{n}", f"192.0.2.2{n}") for n in range(2)]
+    silent = [one for one in scenes.healthy() if one not in scenes.AGENT_PODS]
+    shown = screen(looks([*silent, scenes.service("shop/late"), *lost]), 60)
+    for piece in ("node-a", "in 27d11h", "configured", "! LBNodeAgent", "! 1 service", "! 2 IP"):
         assert piece in shown
 
 
