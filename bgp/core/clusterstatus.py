@@ -29,7 +29,7 @@ def configuration_status(
     if fatal:
         ready = (READY, False, "ConfigurationInvalid", listed(fatal))
     else:
-        note = listed(remarks) or _sick(sick)
+        note = "; ".join(filter(None, (_sick(sick), listed(remarks))))
         ready = (READY, True, "ReconcileSuccess", note)
     unresolved = sorted(node.metadata.name for node in nodes if not node.status.router_id)
     resolved = (

@@ -28,7 +28,8 @@ from nodeagent.core.settling import joined_after
 from nodeagent.core.verdicts import DesiredState, Judgement, Memory, Past, Terms, Verdict
 from purelb.api.addresses import IPAddress
 from purelb.api.groups import Fencing
-from purelb.api.identifiers import Instant
+from purelb.api.identifiers import Instant, ServiceKey
+from purelb.api.views import ServiceView
 from purelb.core.lease import MARGIN, LeaseState
 from purelb.core.steps import Steps, chunks, finished
 
@@ -45,11 +46,21 @@ def desire_in_steps(facts: Facts, now: Instant) -> Steps[DesiredState]:
     its predecessor's and ends by its kernel lifetime. What the last pass found is used again as far
     as it holds; without it the same would be found.
     """
-    services, config, observed, pools = facts.services, facts.config, facts.observed, facts.pools
-    if services is None or config is None or observed is None or pools is None:
+    services, config, observed = facts.services, facts.config, facts.observed
+    if services is None or config is None or observed is None or facts.pools is None:
         return DesiredState(is_whole=False, memory=facts.memory)
     facts = replace(facts, endpoints=dict(facts.endpoints))  # they change while others have turns
-    right, listing = hold(facts.lease, now), Listing.of(observed)
+    return (yield from _from_known(facts, services, config, observed, now))
+
+
+def _from_known(
+    facts: Facts,
+    services: Mapping[ServiceKey, ServiceView],
+    config: NodeConfig | Unconfigured,
+    observed: Observed,
+    now: Instant,
+) -> Steps[DesiredState]:
+    right, listing, pools = hold(facts.lease, now), Listing.of(observed), facts.pools or NO_POOLS
     has_use = not facts.is_leaving and (not pools.is_empty or may_tear(observed, config))
     wish = wish_of(config, has_use=has_use, failure=facts.failure)
     dummy = look_up(wish, observed.links, listing.carried(), now)

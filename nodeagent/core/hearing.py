@@ -43,8 +43,8 @@ STALLED: Final = 1.6
 class Hearing:
     """The record of one network.
 
-    `since` is when we began to listen, `joined_at` when we became a candidate. `turns` counts how
-    often what others claim has changed.
+    `since` is when we began to listen, `joined_at` when we became a candidate. `claim_changes`
+    counts how often what others claim has changed.
     """
 
     me: NodeName
@@ -59,7 +59,7 @@ class Hearing:
     gone: frozenset[NodeName] = frozenset()
     epoch: int = 0
     refused: int = 0
-    turns: int = 0
+    claim_changes: int = 0
     _sent_at: Instant = math.inf
     _excused: Mapping[NodeName, Instant] = field(default_factory=dict)
     _sent: dict[int, Instant] = field(default_factory=dict)
@@ -208,7 +208,7 @@ class Hearing:
         kept = {} if is_all else {a: one for a, one in known.items() if one.until >= beat.sequence}
         self._claims[beat.node] = after = kept | told
         is_other = _epochs(known) != _epochs(after)
-        self.turns += is_other
+        self.claim_changes += is_other
         return is_other
 
     def _is_different(self, before: Peer, after: Peer, now: Instant) -> bool:

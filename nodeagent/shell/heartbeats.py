@@ -228,7 +228,7 @@ class Heartbeats:
 
     def _hear(self, ear: _Ear, listener: FrameListener) -> None:
         """Take in all that has arrived before anything is concluded."""
-        has_news, now, turns = False, self._clock.now(), ear.hearing.turns
+        has_news, now, changes = False, self._clock.now(), ear.hearing.claim_changes
         for frame in listener.receive():
             received = datagrams.read(frame)
             if received is None:
@@ -247,7 +247,7 @@ class Heartbeats:
                 ear.sources[beat.node] = received.source
                 if beat.node in ear.hearing.members - ear.reach.heard:
                     self._greet(ear)
-        if ear.hearing.turns != turns:
+        if ear.hearing.claim_changes != changes:
             self._on_change()  # whoever has what another node took over yields at once
         if has_news:
             self._conclude(ear)

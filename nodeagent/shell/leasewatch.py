@@ -32,8 +32,8 @@ class LeaseWatch:
     """Calls `on_change` for each change of a Lease, and `wake` when a watch has become complete.
 
     `on_left` is called with a Lease that no watch shows any more, though it may still be there.
-    `followed` are the networks that this node had at any time since it started, oldest first: what
-    it may still have there, others must go on to see.
+    `followed` are the networks that this node has, and had since it started as far as its Lease has
+    room for them, oldest first: what it may still have there, others must go on to see.
     """
 
     def __init__(

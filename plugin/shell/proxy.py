@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 from plugin.core.problem import PluginError
+from plugin.core.redact import redacted
 from plugin.shell.kubeconfig import Target
 
 
@@ -28,8 +29,8 @@ def proxy_of(target: Target, environment: Mapping[str, str]) -> SplitResult | No
         if found.scheme == "http" and found.hostname and found.port != 0:
             return found
     raise PluginError(
-        f'the proxy "{text}" cannot be used: only http:// proxies can; correct proxy-url in the'
-        " kubeconfig, or HTTPS_PROXY"
+        f'the proxy "{redacted(text)}" cannot be used: only http:// proxies can; correct proxy-url'
+        " in the kubeconfig, or HTTPS_PROXY"
     )
 
 

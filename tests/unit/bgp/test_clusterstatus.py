@@ -44,6 +44,14 @@ def test_a_configuration_s_status_is_the_sum_over_nodes() -> None:
     assert found["observedGeneration"] == 3
 
 
+def test_a_remark_hides_no_node_that_is_not_well() -> None:
+    """What has no effect is told beside what does not work."""
+    remarks = (remark("spec.global.name", "has no effect"),)
+    found = configuration_status(CONFIGURATION, remarks, [node("node-b", healthy=False)], NOW)
+    assert "not healthy: node-b" in found["message"]
+    assert "spec.global.name" in found["message"]
+
+
 def test_a_bad_configuration_and_missing_router_ids_are_told_there_too() -> None:
     """With the fields, and the nodes."""
     bad = (Finding("spec.global.asn", "is wrong"),)

@@ -368,3 +368,12 @@ def test_a_proxy_of_another_kind_is_named(text: str) -> None:
     target = Target(server="https://api.example", cluster={"proxy-url": text})
     with pytest.raises(PluginError, match="only http:// proxies"):
         proxy_of(target, {})
+
+
+def test_a_proxy_that_is_refused_is_named_without_its_login() -> None:
+    """Errors are shown to others, and pasted into reports."""
+    with pytest.raises(PluginError, match="p:1080") as raised:
+        proxy_of(
+            Target(server="https://api.example"), {"HTTPS_PROXY": "socks5://jane:s3cret@p:1080"}
+        )
+    assert "s3cret" not in str(raised.value)
